@@ -1,0 +1,193 @@
+"""The tree of errors that users can meet, in one file; each leaf class owns an exit code.
+
+    DaikuError                     1   (never raised itself)
+    ├── SpecError                  3   the cluster file is wrong; carries every fault
+    ├── ConfirmationError          4   a destructive step was not confirmed
+    ├── StalePlanError             5   the world moved since the plan was saved
+    ├── LockHeldError              6   another run holds the cluster
+    ├── MissingToolError           7   a program that is needed cannot be found or built
+    ├── StateError                 8   daiku's own files (.daiku/) are unreadable or damaged
+    ├── ApiError                  12   an API refused a request (its words are in the message)
+    │   ├── CredentialsError      10   the token, secret or account is not accepted
+    │   ├── UnreachableError      11   no answer: refused, timed out, wrong address
+    │   ├── NotFoundError         12
+    │   ├── ConflictError         12
+    │   ├── RateLimitError        13   the API's budget is used up; says when to come back
+    │   └── DeadlineError         14   a thing did not reach its state in time
+    ├── EngineError               15   the Pulumi engine ended with an error
+    ├── HostError                 22   a command on a host failed
+    │   ├── HostUnreachableError  20   no SSH
+    │   ├── HostKeyError          21   the host shows another key than the pinned one
+    │   ├── HostAuthError         23   the host refuses our key
+    │   └── HostDiskFullError     24   no space left on the host
+    ├── ApplyError                25   some hosts failed; carries one HostError a host
+    └── LabError                  30   the lab cannot start or is not running
+
+Exit code 0 is success, 2 a wrong command line (click), 130 an interruption. `docs/exit-codes.md` explains each
+for users. A message says what happened; `where` names the place (file:line, host, resource); `hint` is the next step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong with a file: where it stands, what it is, how to mend it.
+
+    `path` is the setting (`gpuPools.0.rails.1.cidr`); `line` and `column` count from 1, 0 when unknown;
+    `source` is the text of that line. `others` are further lines that take part in a clash.
+    """
+
+    path: str
+    message: str
+    hint: str = ""
+    file: str = ""
+    line: int = 0
+    column: int = 0
+    source: str = ""
+    others: tuple[Fault, ...] = ()
+
+    def location(self) -> str:
+        """`file:line:col`, as editors understand it."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
+
+class DaikuError(Exception):
+    """A failure that is told to the user in one message and that ends the program with `exit_code`."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class SpecError(DaikuError):
+    """The cluster file has faults; all of them are carried."""
+
+    exit_code = 3
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        self.faults = tuple(faults)
+        count = len(self.faults)
+        super().__init__(f"{count} fault{'s' if count != 1 else ''} in the cluster file")
+
+
+class ConfirmationError(DaikuError):
+    exit_code = 4
+
+
+class StalePlanError(DaikuError):
+    exit_code = 5
+
+
+class LockHeldError(DaikuError):
+    exit_code = 6
+
+
+class MissingToolError(DaikuError):
+    exit_code = 7
+
+
+class StateError(DaikuError):
+    exit_code = 8
+
+
+class ApiError(DaikuError):
+    """An API answered with an error. `status` is the HTTP status (0: none), `code` the API's own error code."""
+
+    exit_code = 12
+
+    def __init__(
+        self, message: str, *, where: str = "", hint: str = "", status: int = 0, code: str = ""
+    ) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.status = status
+        self.code = code
+
+
+class CredentialsError(ApiError):
+    exit_code = 10
+
+
+class UnreachableError(ApiError):
+    exit_code = 11
+
+
+class NotFoundError(ApiError):
+    exit_code = 12
+
+
+class ConflictError(ApiError):
+    exit_code = 12
+
+
+class RateLimitError(ApiError):
+    """`retry_after` is in seconds."""
+
+    exit_code = 13
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "", retry_after: float = 0.0) -> None:
+        super().__init__(message, where=where, hint=hint, status=429)
+        self.retry_after = retry_after
+
+
+class DeadlineError(ApiError):
+    exit_code = 14
+
+
+class EngineError(DaikuError):
+    exit_code = 15
+
+
+class HostError(DaikuError):
+    """`host` is the node's name; `step` is what was being done on it."""
+
+    exit_code = 22
+
+    def __init__(self, message: str, *, host: str, step: str = "", hint: str = "") -> None:
+        super().__init__(message, where=host, hint=hint)
+        self.host = host
+        self.step = step
+
+
+class HostUnreachableError(HostError):
+    exit_code = 20
+
+
+class HostKeyError(HostError):
+    exit_code = 21
+
+
+class HostAuthError(HostError):
+    exit_code = 23
+
+
+class HostDiskFullError(HostError):
+    exit_code = 24
+
+
+class ApplyError(DaikuError):
+    """Some hosts failed while the others were done."""
+
+    exit_code = 25
+
+    def __init__(self, failures: Sequence[HostError], total: int) -> None:
+        self.failures = tuple(failures)
+        names = ", ".join(f.host for f in self.failures)
+        super().__init__(
+            f"{len(self.failures)} of {total} hosts failed: {names}",
+            hint="mend the cause, then run the same command again: hosts that are done are left alone",
+        )
+
+
+class LabError(DaikuError):
+    exit_code = 30

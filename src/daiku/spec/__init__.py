@@ -1,0 +1,1 @@
+"""What the user wants: the models of `cluster.yaml`, loading it with positions, and releases."""
