@@ -1,0 +1,1 @@
+"""(Plan, Facts) to files: what each machine holds and what the cluster is given. The only room that knows Jinja."""
