@@ -1,0 +1,1 @@
+"""The command line: one file a noun. The only room that prints and asks."""

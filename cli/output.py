@@ -1,0 +1,169 @@
+"""How things are shown: tables, progress, errors. Colours only on a terminal; JSON where asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daiku.errors import ApplyError, DaikuError, Fault, SpecError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def _colours(stream: Any) -> bool:
+    return bool(stream.isatty()) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+
+
+def console(*, err: bool = False) -> Console:
+    """A rich console; plain text and no wrapping when the stream is not a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if err else sys.stdout
+    terminal = _colours(stream)
+    return Console(
+        file=stream, no_color=not terminal, highlight=False, soft_wrap=not terminal, width=None if terminal else 200
+    )
+
+
+def say(text: str) -> None:
+    """A line of result, on standard output."""
+    click.echo(text, color=_colours(sys.stdout))
+
+
+def note(text: str) -> None:
+    """A line beside the result, on standard error."""
+    click.echo(text, err=True, color=_colours(sys.stderr))
+
+
+def emit_json(value: Any) -> None:
+    """The result as JSON: sorted keys, two spaces."""
+    click.echo(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str))
+
+
+_STATE_COLOURS = {
+    "up": "green", "on": "green", "available": "green", "active": "green", "ok": "green", "ready": "green",
+    "unchanged": "dim", "down": "yellow", "off": "yellow", "pending": "yellow", "migrating": "yellow",
+    "failed": "red", "missing": "red", "unreachable": "red", "drifted": "red",
+    "create": "green", "update": "yellow", "replace": "red", "delete": "red",
+}
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
+    """A table; a cell that is a known state word gets its colour."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(title=title or None, title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        grid.add_column(column, overflow="fold")
+    for row in rows:
+        grid.add_row(*(Text(cell, style=_STATE_COLOURS.get(cell, "")) for cell in row))
+    console().print(grid)
+
+
+def error(failure: DaikuError) -> None:
+    """One failure: what, where, what next."""
+    if isinstance(failure, SpecError):
+        for fault in failure.faults:
+            _fault(fault)
+        note(click.style(f"{failure.message}", fg="red", bold=True))
+        return
+    note(click.style("error: ", fg="red", bold=True) + str(failure))
+    if isinstance(failure, ApplyError):
+        for one in failure.failures:
+            step = f" ({one.step})" if one.step else ""
+            note(f"  {one.host}{step}: {one.message}")
+            if one.hint:
+                note(click.style(f"    next: {one.hint}", fg="cyan"))
+    if failure.hint:
+        note(click.style(f"next: {failure.hint}", fg="cyan"))
+
+
+def _fault(fault: Fault) -> None:
+    where = click.style(fault.location(), bold=True)
+    note(f"{where} {click.style(fault.path, fg='cyan')}: {fault.message}")
+    if fault.source:
+        note(f"    {fault.line:>4} | {fault.source}")
+        if fault.column:
+            note("         | " + " " * (fault.column - 1) + click.style("^", fg="red"))
+    for other in fault.others:
+        note(f"    {other.line:>4} | {other.source}   <- {other.path}{': ' + other.message if other.message else ''}")
+    if fault.hint:
+        note(click.style(f"    hint: {fault.hint}", fg="cyan"))
+
+
+def bug(failure: Exception, report: Path | None) -> None:
+    """An unexpected failure: one line for the user, the details in a private file."""
+    name = type(failure).__name__
+    note(click.style("internal error: ", fg="red", bold=True) + f"{name}: {str(failure).splitlines()[0] if str(failure) else ''}")
+    if report:
+        note(click.style(f"next: report this with {report} (it may name your hosts; it holds no secret of daiku's)", fg="cyan"))
+
+
+class Progress:
+    """Step lines on standard error: a line when a step starts and its time when it ends.
+
+    On a terminal the current detail is shown on one live line; elsewhere only lines that matter are printed.
+    """
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._live = _colours(sys.stderr) and not quiet
+        self._began = time.monotonic()
+        self._width = 0
+        self.seconds: dict[str, float] = {}
+
+    def detail(self, text: str) -> None:
+        """What is happening right now; overwritten by the next detail."""
+        if not self._live:
+            return
+        line = f"  {time.monotonic() - self._began:6.1f} s  {text}"[:118]
+        sys.stderr.write("\r" + line.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(line)
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        if self._quiet:
+            return
+        self._clear()
+        note(text)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """One stage with its duration."""
+        start = time.monotonic()
+        self.line(click.style("▸ ", fg="blue") + title)
+        try:
+            yield
+        finally:
+            self._clear()
+            self.seconds[title] = time.monotonic() - start
+        self.line(click.style("✓ ", fg="green") + f"{title} ({self.seconds[title]:.1f} s)")
+
+    def _clear(self) -> None:
+        if self._live and self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            self._width = 0
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something destructive; without a terminal only `--yes` goes on."""
+    from daiku.errors import ConfirmationError
+
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise ConfirmationError("this needs a confirmation and there is no terminal to ask on", hint="say --yes")
+    if not click.confirm(question, default=False, err=True):
+        raise ConfirmationError("not confirmed: nothing was changed")
