@@ -112,13 +112,13 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourceType:
-    """A kind of resource. `token` is `package:module:Class`.
+    """A kind of resource. `name` is its type token, `package:module:Class`.
 
     `delete_before_replace`: names, addresses or identity tags clash while both exist, so the old one goes
     first.
     """
 
-    token: str
+    name: str
     description: str
     fields: tuple[Field, ...]
     delete_before_replace: bool = True
@@ -138,9 +138,9 @@ class ResourceType:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FunctionType:
-    """A look-up (`invoke`). `token` is `package:module:name`."""
+    """A look-up (`invoke`). `name` is its token, `package:module:function`."""
 
-    token: str
+    name: str
     description: str
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]

@@ -1,0 +1,1 @@
+"""One file a resource: its table of properties and its handler."""
