@@ -1,1 +1,2 @@
-"""(Plan, Facts) to files: what each machine holds and what the cluster is given. The only room that knows Jinja."""
+"""(Plan, Facts) to files: what each machine holds and what the cluster is given. No other room knows
+Jinja."""

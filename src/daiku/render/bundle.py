@@ -1,8 +1,8 @@
 """HostBundle: everything that one machine must hold, as one content-addressed value. `apply/` carries it out.
 
 A machine's state is files and nothing else: a package pin is a file of apt, a unit that must run is a line of a
-systemd preset, a kernel setting is a file of sysctl.d. What must happen after a file has changed is a trigger. A run
-changes the files first, then runs each trigger of a changed file once, by `order` and then by name.
+systemd preset, a kernel setting is a file of sysctl.d. What must happen after a file has changed is a trigger.
+A run changes the files first, then runs each trigger of a changed file once, by `order` and then by name.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 class HostFile:
     """One file of a machine.
 
-    `path` is absolute; `mode` holds the permission bits (0o600); `trigger` names the Trigger that runs when the file
-    was created, changed or removed. ValueError: a path that leaves its place (`..`), bits outside 0o7777, an odd owner.
+    `path` is absolute; `mode` holds the permission bits (0o600); `trigger` names the Trigger that runs when
+    the file was created, changed or removed. ValueError: a path that leaves its place (`..`), bits outside
+    0o7777, an owner or group that is no account name.
     """
 
     path: str
@@ -49,7 +50,7 @@ class HostFile:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A command that makes changed files live. It runs as root, without a shell, and must be safe to repeat."""
+    """A command that makes changed files live. It runs as root, without a shell, and may be repeated."""
 
     name: str
     command: tuple[str, ...]
@@ -64,7 +65,7 @@ class Trigger:
 class HostBundle:
     """The files of one machine, sorted by path, and their triggers, in the order in which they run.
 
-    Construction sorts both. ValueError: a path or trigger twice, or a file whose trigger is not in the bundle.
+    Construction sorts both. ValueError: a path or a trigger twice, a file whose trigger is not in the bundle.
     """
 
     host: str
