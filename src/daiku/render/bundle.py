@@ -1,8 +1,9 @@
 """HostBundle: everything that one machine must hold, as one content-addressed value. `apply/` carries it out.
 
-A machine's state is files and nothing else: a package pin is a file of apt, a unit that must run is a line of a
-systemd preset, a kernel setting is a file of sysctl.d. What must happen after a file has changed is a trigger.
-A run changes the files first, then runs each trigger of a changed file once, by `order` and then by name.
+A machine's state is files and nothing else: a package pin is a file of apt, a unit that must run is a line
+of a systemd preset, a kernel setting is a file of sysctl.d. What must happen after a file has changed is a
+trigger. A run changes the files first, then runs each trigger of a changed file once, by `order` and then by
+name.
 """
 
 from __future__ import annotations

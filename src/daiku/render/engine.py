@@ -1,9 +1,9 @@
 """The only place that touches Jinja: typed contexts in, bytes out.
 
-A template gets exactly the fields of its context, a frozen dataclass that names its template. Every value that it
-prints must go through a filter that knows the file's syntax (`yaml`, `toml`, `word` ...); a bare `{{ name }}` is an
-error, because a value with a colon or a line break would otherwise change the meaning of the file. Only integers may
-be printed bare: they look the same in every syntax.
+A template gets exactly the fields of its context, a frozen dataclass that names its template. Every value
+that it prints must go through a filter that knows the file's syntax (`yaml`, `toml`, `word` ...); a bare `{{
+name }}` is an error, because a value with a colon or a line break would otherwise change the meaning of the
+file. Only integers may be printed bare: they look the same in every syntax.
 """
 
 from __future__ import annotations
