@@ -30,7 +30,11 @@ def console(*, err: bool = False) -> Console:
     stream = sys.stderr if err else sys.stdout
     terminal = _colours(stream)
     return Console(
-        file=stream, no_color=not terminal, highlight=False, soft_wrap=not terminal, width=None if terminal else 200
+        file=stream,
+        no_color=not terminal,
+        highlight=False,
+        soft_wrap=not terminal,
+        width=None if terminal else 200,
     )
 
 
@@ -50,10 +54,25 @@ def emit_json(value: Any) -> None:
 
 
 _STATE_COLOURS = {
-    "up": "green", "on": "green", "available": "green", "active": "green", "ok": "green", "ready": "green",
-    "unchanged": "dim", "down": "yellow", "off": "yellow", "pending": "yellow", "migrating": "yellow",
-    "failed": "red", "missing": "red", "unreachable": "red", "drifted": "red",
-    "create": "green", "update": "yellow", "replace": "red", "delete": "red",
+    "up": "green",
+    "on": "green",
+    "available": "green",
+    "active": "green",
+    "ok": "green",
+    "ready": "green",
+    "unchanged": "dim",
+    "down": "yellow",
+    "off": "yellow",
+    "pending": "yellow",
+    "migrating": "yellow",
+    "failed": "red",
+    "missing": "red",
+    "unreachable": "red",
+    "drifted": "red",
+    "create": "green",
+    "update": "yellow",
+    "replace": "red",
+    "delete": "red",
 }
 
 
@@ -97,7 +116,9 @@ def _fault(fault: Fault) -> None:
         if fault.column:
             note("         | " + " " * (fault.column - 1) + click.style("^", fg="red"))
     for other in fault.others:
-        note(f"    {other.line:>4} | {other.source}   <- {other.path}{': ' + other.message if other.message else ''}")
+        note(
+            f"    {other.line:>4} | {other.source}   <- {other.path}{': ' + other.message if other.message else ''}"
+        )
     if fault.hint:
         note(click.style(f"    hint: {fault.hint}", fg="cyan"))
 
@@ -105,9 +126,17 @@ def _fault(fault: Fault) -> None:
 def bug(failure: Exception, report: Path | None) -> None:
     """An unexpected failure: one line for the user, the details in a private file."""
     name = type(failure).__name__
-    note(click.style("internal error: ", fg="red", bold=True) + f"{name}: {str(failure).splitlines()[0] if str(failure) else ''}")
+    note(
+        click.style("internal error: ", fg="red", bold=True)
+        + f"{name}: {str(failure).splitlines()[0] if str(failure) else ''}"
+    )
     if report:
-        note(click.style(f"next: report this with {report} (it may name your hosts; it holds no secret of daiku's)", fg="cyan"))
+        note(
+            click.style(
+                f"next: report this with {report} (it may name your hosts; it holds no secret of daiku's)",
+                fg="cyan",
+            )
+        )
 
 
 class Progress:
@@ -164,6 +193,8 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise ConfirmationError("this needs a confirmation and there is no terminal to ask on", hint="say --yes")
+        raise ConfirmationError(
+            "this needs a confirmation and there is no terminal to ask on", hint="say --yes"
+        )
     if not click.confirm(question, default=False, err=True):
         raise ConfirmationError("not confirmed: nothing was changed")

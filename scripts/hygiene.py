@@ -8,7 +8,11 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-LINKS = {"src/daiku/cli": "../../cli", "src/daiku/stacks": "../../stacks", "src/daiku/templates": "../../templates"}
+LINKS = {
+    "src/daiku/cli": "../../cli",
+    "src/daiku/stacks": "../../stacks",
+    "src/daiku/templates": "../../templates",
+}
 LONGEST = 450
 # A lock file that records where packages came from ties every user to one registry.
 DOWNLOAD = re.compile(rb"https?://[^\s\"']+\.(whl|tar\.gz|tgz|zip|deb|crate|jar)\b|index-url|GOPROXY=")
@@ -35,7 +39,11 @@ def main() -> int:
         if path.is_symlink() or not path.is_file():
             continue
         data = path.read_bytes()
-        if name != "scripts/hygiene.py" and DOWNLOAD.search(data) and name not in ("pyproject.toml", "Makefile"):
+        if (
+            name != "scripts/hygiene.py"
+            and DOWNLOAD.search(data)
+            and name not in ("pyproject.toml", "Makefile")
+        ):
             findings.append(f"{name}: holds a download address")
         if path.suffix == ".py" and data.count(b"\n") > LONGEST:
             findings.append(f"{name}: {data.count(bytes([10]))} lines; one idea a file, at most {LONGEST}")

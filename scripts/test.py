@@ -26,7 +26,9 @@ def main() -> int:
         sys.stdout.write(f"== {title}\n")
         sys.stdout.flush()
         code = subprocess.run([PYTEST, *arguments], cwd=ROOT, check=False).returncode
-        sys.stdout.write(f"== {title}: {'ok' if code == 0 else 'FAILED'} in {time.monotonic() - start:.0f} s\n")
+        sys.stdout.write(
+            f"== {title}: {'ok' if code == 0 else 'FAILED'} in {time.monotonic() - start:.0f} s\n"
+        )
         if code != 0:
             failed.append(title)
     return 1 if failed else 0

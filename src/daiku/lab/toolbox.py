@@ -1,0 +1,34 @@
+"""The folder that `daiku lab env` puts in front of PATH: the engine, its language host and the lab's plugins."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from daiku.lab.files import write_private
+from daiku.lab.tools.build import find_or_build
+
+Progress = Callable[[str], None]
+
+_PLUGINS = {"pulumi-resource-sakura": "daiku.provider.main", "pulumi-resource-aws": "daiku.lab.aws.plugin"}
+
+
+def prepare(folder: Path, progress: Progress) -> None:
+    """Fill `folder`: links to built tools, and a starter script for each plugin. MissingToolError."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for tool in ("pulumi", "pulumi-language-python"):
+        path = find_or_build(tool, progress)
+        for program in sorted(path.parent.glob(f"{tool}*")):
+            _link(folder / program.name, program)
+    for name, module in _PLUGINS.items():
+        script = folder / name
+        write_private(script, f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        script.chmod(0o700)
+
+
+def _link(link: Path, target: Path) -> None:
+    temporary = link.with_name(link.name + ".new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(link)
