@@ -109,30 +109,30 @@ class Phy:
     # Reading
 
     def services(self) -> tuple[Service, ...]:
-        return tuple(Service.model_validate(item) for item in self._list("/services/", "services"))
+        return tuple(Service.of(item) for item in self._list("/services/", "services"))
 
     def servers(self, *, max_age: float = 0.0) -> tuple[PhyServer, ...]:
         """Every server. A listing younger than `max_age` seconds is shared by all callers of this client."""
         with self._listing_lock:  # held while listing: who waits together calls together
             now = self.clock()
             if self._listing is None or self._listing[0] < now - max_age or max_age <= 0:
-                found = tuple(PhyServer.model_validate(item) for item in self._list("/servers/", "servers"))
+                found = tuple(PhyServer.of(item) for item in self._list("/servers/", "servers"))
                 self._listing = (self.clock(), found)
             return self._listing[1]
 
     def server(self, server_id: str) -> PhyServer:
-        return PhyServer.model_validate(self._call("GET", _at("servers", server_id))["server"])
+        return PhyServer.of(self._call("GET", _at("servers", server_id)).get("server"))
 
     def os_images(self, server_id: str) -> tuple[OsImage, ...]:
         """The OS images that fit this server."""
         answer = self._call("GET", _at("servers", server_id, "os_images"))
-        return tuple(OsImage.model_validate(item) for item in answer.get("os_images") or [])
+        return tuple(OsImage.of(item) for item in answer.get("os_images") or [])
 
     def raid_status(self, server_id: str, *, refresh: bool = False) -> RaidStatus:
         """The state of the disks; the server must be on. `refresh` asks the machine itself."""
         path = _at("servers", server_id, "raid_status")
         answer = self._call("GET", path, query=urlencode({"refresh": str(refresh).lower()}))
-        return RaidStatus.model_validate(answer.get("raid_status") or answer)
+        return RaidStatus.of(answer.get("raid_status"))
 
     def power_status(self, server_id: str) -> str:
         """ "on" or "off", asked of the machine itself. Never in a loop: see `cached_power_status`."""
@@ -141,33 +141,33 @@ class Phy:
 
     def private_networks(self) -> tuple[PrivateNetwork, ...]:
         found = self._list("/private_networks/", "private_networks")
-        return tuple(PrivateNetwork.model_validate(item) for item in found)
+        return tuple(PrivateNetwork.of(item) for item in found)
 
     def private_network(self, network_id: str) -> PrivateNetwork:
         answer = self._call("GET", _at("private_networks", network_id))
-        return PrivateNetwork.model_validate(answer["private_network"])
+        return PrivateNetwork.of(answer.get("private_network"))
 
     def dedicated_subnets(self) -> tuple[DedicatedSubnet, ...]:
         found = self._list("/dedicated_subnets/", "dedicated_subnets")
-        return tuple(DedicatedSubnet.model_validate(item) for item in found)
+        return tuple(DedicatedSubnet.of(item) for item in found)
 
     def dedicated_subnet(self, subnet_id: str) -> DedicatedSubnet:
         answer = self._call("GET", _at("dedicated_subnets", subnet_id))
-        return DedicatedSubnet.model_validate(answer["dedicated_subnet"])
+        return DedicatedSubnet.of(answer.get("dedicated_subnet"))
 
     def port(self, server_id: str, port_id: int) -> Port:
-        return Port.model_validate(self._call("GET", _at("servers", server_id, "ports", port_id))["port"])
+        return Port.of(self._call("GET", _at("servers", server_id, "ports", port_id)).get("port"))
 
     def port_channel(self, server_id: str, port_channel_id: int) -> PortChannel:
         answer = self._call("GET", _at("servers", server_id, "port_channels", port_channel_id))
-        return PortChannel.model_validate(answer["port_channel"])
+        return PortChannel.of(answer.get("port_channel"))
 
     # Changing
 
     def rename_service(self, service_id: str, nickname: str, description: str | None) -> Service:
         """Set both texts of a service (64 and 1000 characters at most)."""
         body = {"nickname": nickname, "description": description}
-        return Service.model_validate(self._call("PATCH", _at("services", service_id), body)["service"])
+        return Service.of(self._call("PATCH", _at("services", service_id), body).get("service"))
 
     def power_control(self, server_id: str, operation: PowerOperation) -> None:
         """on; soft (asks the OS); reset; off (pulls the plug). Returns when the order is taken."""
@@ -189,12 +189,12 @@ class Phy:
 
     def rename_port(self, server_id: str, port_id: int, nickname: str) -> Port:
         path = _at("servers", server_id, "ports", port_id)
-        return Port.model_validate(self._call("PATCH", path, {"nickname": nickname})["port"])
+        return Port.of(self._call("PATCH", path, {"nickname": nickname}).get("port"))
 
     def enable_port(self, server_id: str, port_id: int, enable: bool) -> Port:
         """Switch a port on or off. Counts as a network change (5 in 5 minutes a server)."""
         answer = self._change_network(server_id, f"ports/{port_id}/enable", {"enable": enable})
-        return Port.model_validate(answer["port"])
+        return Port.of(answer.get("port"))
 
     def assign_network(
         self,
@@ -214,7 +214,7 @@ class Phy:
             "private_network_ids": sorted(private_network_ids) if private_network_ids else None,
         }
         answer = self._change_network(server_id, f"ports/{port_id}/assign_network", body)
-        return Port.model_validate(answer["port"])
+        return Port.of(answer.get("port"))
 
     def configure_bonding(
         self,
@@ -229,7 +229,7 @@ class Phy:
             "port_nicknames": list(port_nicknames) if port_nicknames else None,
         }
         answer = self._change_network(server_id, f"port_channels/{port_channel_id}/configure_bonding", body)
-        return PortChannel.model_validate(answer["port_channel"])
+        return PortChannel.of(answer.get("port_channel"))
 
     # Waiting
 

@@ -6,13 +6,27 @@ cluster file, so nothing here is refused for being new.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from daiku.errors import ApiError
 
 
 class _Answer(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
+
+    @classmethod
+    def of(cls, item: object) -> Self:
+        """The typed view of an answer; ApiError when it is missing or has a shape that daiku cannot read."""
+        try:
+            return cls.model_validate(item)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            path = ".".join(str(part) for part in first["loc"])
+            raise ApiError(
+                f"the answer's {path} cannot be read: {first['msg']}", where=f"PHY {cls.__name__}", status=200
+            ) from error
 
 
 class Service(_Answer):

@@ -116,11 +116,12 @@ def wait_until(
     poll: float,
     clock: Clock,
     sleep: Sleep,
+    detail: Callable[[], str] = str,
 ) -> T:
     """Ask `probe` until it answers something, every `poll` seconds, for `deadline` seconds at most.
 
     DeadlineError says that `what` did not happen at `where`. The last look is made at the deadline itself, so
-    that a late success is never reported as a failure.
+    that a late success is never reported as a failure. `detail` adds to the message what was seen last.
     """
     end = clock() + deadline
     while True:
@@ -130,7 +131,7 @@ def wait_until(
         left = end - clock()
         if left <= 0:
             raise DeadlineError(
-                f"{what} did not happen within {deadline:.0f} s",
+                f"{what} did not happen within {deadline:.0f} s{detail()}",
                 where=where,
                 hint="look at it in the control panel; running the same command again goes on from here",
             )

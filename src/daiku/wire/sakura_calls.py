@@ -8,6 +8,7 @@ object that PHP wrote as [] is {} where this client reads it.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
@@ -21,7 +22,7 @@ from daiku.wire.credentials import (
     Endpoints,
     SakuraCredentials,
 )
-from daiku.wire.http import Http, Json, OnCall, Patience
+from daiku.wire.http import NO_PATIENCE, Http, Json, OnCall, Patience
 from daiku.wire.retry import Clock, Sleep, Tempo, account_throttle
 from daiku.wire.sakura_kinds import Kind
 
@@ -36,6 +37,7 @@ class SakuraCalls:
     """One account at one API root. Safe to share between threads.
 
     `zone` is the zone of calls that name none; kinds that are global always go through `global_zone`.
+    `generation` counts the changes made through this client: what was read at another count may be stale.
     `requests_per_second` is shared by every client of the account in this process; None switches it off.
     """
 
@@ -57,6 +59,8 @@ class SakuraCalls:
         self.tempo = tempo or Tempo()
         self.sleep = sleep
         self.clock = clock
+        self.generation = 0
+        self._generation_lock = threading.Lock()
         throttle = None
         if requests_per_second is not None:
             throttle = account_throttle(
@@ -115,7 +119,7 @@ class SakuraCalls:
                 query["Sort"] = list(sort)
             if include:
                 query["Include"] = list(include)
-            answer = self._http.request("GET", self._path(kind, zone), query=encode_query(query))
+            answer = self._request("GET", self._path(kind, zone), query=encode_query(query))
             page = [cast("Json", even(item)) for item in as_list(answer.get(kind.plural))]
             for item in page:
                 # A page may repeat what moved while it was read; without an ID the place tells objects apart.
@@ -148,9 +152,7 @@ class SakuraCalls:
         inner = dict(body)
         if kind.class_at:
             _set_at(inner, kind.class_at, kind.class_is)
-        answer = self._http.request(
-            "POST", self._path(kind, zone), body={kind.single: inner, **(extra or {})}
-        )
+        answer = self._request("POST", self._path(kind, zone), body={kind.single: inner, **(extra or {})})
         return self._inner(kind, answer)
 
     def read(self, kind: Kind, ident: str, *, zone: str | None = None, appear_within: float = 0.0) -> Json:
@@ -158,7 +160,7 @@ class SakuraCalls:
         that `appears_late`. NotFoundError when it does not exist.
         """
         patience = Patience(absent=appear_within)
-        return self._inner(kind, self._http.request("GET", self._path(kind, zone, ident), patience=patience))
+        return self._inner(kind, self._request("GET", self._path(kind, zone, ident), patience=patience))
 
     def update(
         self,
@@ -172,14 +174,14 @@ class SakuraCalls:
         """Change the fields in `body`; the object as it is after."""
         payload = {kind.single: dict(body), **(extra or {})}
         return self._inner(
-            kind, self._http.request("PUT", self._path(kind, zone, ident), body=payload, patience=_WRITES)
+            kind, self._request("PUT", self._path(kind, zone, ident), body=payload, patience=_WRITES)
         )
 
     def delete(
         self, kind: Kind, ident: str, body: Mapping[str, Any] | None = None, *, zone: str | None = None
     ) -> None:
         """Delete an object; `body` as {"WithDisk": [...]} of a server. NotFoundError when it is gone."""
-        self._http.request("DELETE", self._path(kind, zone, ident), body=body, patience=_WRITES)
+        self._request("DELETE", self._path(kind, zone, ident), body=body, patience=_WRITES)
 
     def act(
         self,
@@ -190,13 +192,36 @@ class SakuraCalls:
         body: Mapping[str, Any] | None = None,
         *,
         zone: str | None = None,
+        appear_within: float = 0.0,
     ) -> Json:
-        """Call what hangs under an object (`power`, `config`, `to/switch/123`); the whole answer, even."""
-        patience = Patience() if method == "GET" else _WRITES
-        answer = self._http.request(
+        """Call what hangs under an object (`power`, `config`, `to/switch/123`); the whole answer.
+
+        `appear_within` as in `read`. Changes ride out 409 still_creating.
+        """
+        patience = Patience(
+            still_creating=0.0 if method == "GET" else STILL_CREATING_SECONDS, absent=appear_within
+        )
+        answer = self._request(
             method, f"{self._path(kind, zone, ident)}/{path}", body=body, patience=patience
         )
         return cast("Json", even(answer))
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: str = "",
+        body: Mapping[str, Any] | None = None,
+        patience: Patience = NO_PATIENCE,
+    ) -> Json:
+        try:
+            return self._http.request(method, path, query=query, body=body, patience=patience)
+        finally:
+            # Counted even when it fails: what a lost call did is not known.
+            if method != "GET":
+                with self._generation_lock:
+                    self.generation += 1
 
     def _path(self, kind: Kind, zone: str | None, ident: str = "") -> str:
         where = self.global_zone if kind.is_global else zone or self.zone
