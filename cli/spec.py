@@ -1,0 +1,73 @@
+"""`daiku check`, `explain`, `schema`: the specification, before anything is touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from daiku.cli import output
+from daiku.cli.common import file_option, json_option
+from daiku.errors import Fault, SpecError
+
+
+def fault_json(fault: Fault) -> dict[str, object]:
+    """A fault for machines; `others` are the further lines of a clash."""
+    return {
+        "file": fault.file,
+        "line": fault.line,
+        "column": fault.column,
+        "path": fault.path,
+        "message": fault.message,
+        "hint": fault.hint,
+        "others": [fault_json(other) for other in fault.others],
+    }
+
+
+@click.command()
+@file_option
+@json_option
+def check(file: Path, as_json: bool) -> None:
+    """Find every fault of the cluster file, all at once. Exit code 3 when there is one."""
+    from daiku.plan.make import make
+    from daiku.spec.load import load
+
+    try:
+        plan = make(load(file))
+    except SpecError as error:
+        if as_json:
+            output.emit_json({"ok": False, "faults": [fault_json(fault) for fault in error.faults]})
+            raise click.exceptions.Exit(error.exit_code) from error
+        raise
+    if as_json:
+        output.emit_json({"ok": True, "faults": [], "plan": plan.digest(), "nodes": len(plan.nodes)})
+        return
+    counts = {role: len(plan.by_role(role)) for role in ("control-plane", "management", "gpu")}
+    output.say(
+        f"{file}: ok: cluster {plan.cluster}, release {plan.release.name}, "
+        f"{counts['control-plane']} control planes, {counts['management']} management nodes, {counts['gpu']} GPU nodes"
+    )
+
+
+@click.command()
+@file_option
+@json_option
+def explain(file: Path, as_json: bool) -> None:
+    """Show the file with every default filled in; what was not written is marked."""
+    from daiku.spec.explain import as_yaml, resolve
+    from daiku.spec.load import load
+
+    loaded = load(file)
+    if as_json:
+        output.emit_json(resolve(loaded))
+        return
+    output.say(as_yaml(loaded))
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of the cluster file, for editors."""
+    from daiku.spec.schema import json_schema
+
+    output.say(json.dumps(json_schema(), indent=2, ensure_ascii=False))
