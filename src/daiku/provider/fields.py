@@ -44,7 +44,7 @@ class Change(IntEnum):
 
 
 _MEANINGS: Final = {
-    Change.LIVE: "changed while running",
+    Change.LIVE: "is changed while it runs",
     Change.RESTART: "stops and starts it again",
     Change.ID_CHANGE: "stops and starts it again; the API gives it a new ID",
     Change.REINSTALL: "wipes its disks and installs the OS again",

@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from daiku.errors import DaikuError
 from daiku.provider.fields import Failure, Field, FunctionType, Props, ResourceType
+from daiku.provider.package_schema import package_schema
 
 C = TypeVar("C")
 C_contra = TypeVar("C_contra", contravariant=True)
@@ -87,8 +88,8 @@ class CancelledError(DaikuError):
 
 @dataclass(frozen=True, slots=True)
 class Plugin(Generic[C]):
-    """All that the adapter serves. `configure` makes the context that handlers get, from checked provider
-    settings.
+    """All that the adapter serves. `defaults` gives the settings of the environment for those that are not set;
+    `configure` makes the context that handlers get, from the settings together.
     """
 
     name: str
@@ -97,4 +98,16 @@ class Plugin(Generic[C]):
     config: tuple[Field, ...]
     handlers: tuple[Handler[C], ...]
     functions: tuple[Function[C], ...]
+    defaults: Callable[[], Props]
     configure: Callable[[Props, Interrupt], C]
+
+    def schema(self) -> str:
+        """The package schema as JSON text."""
+        return package_schema(
+            self.name,
+            self.version,
+            self.description,
+            self.config,
+            [handler.type for handler in self.handlers],
+            [function.type for function in self.functions],
+        )
