@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,3 +36,9 @@ class HostKeys(Protocol):
     def pin(self, host: str, key: str) -> None:
         """Trust `key` for `host` from now on."""
         ...
+
+
+def fingerprint(key: str) -> str:
+    """`SHA256:...` of a public key in text form, as `ssh-keygen -l` prints it."""
+    digest = hashlib.sha256(base64.b64decode(key.split()[1])).digest()
+    return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

@@ -1,0 +1,1 @@
+"""What daiku keeps between runs: its folder, its key, the pinned host keys, the journal, the lock."""

@@ -1,0 +1,238 @@
+"""SSH to one host: paramiko on a socket that we open ourselves.
+
+paramiko leaves Nagle's algorithm on, which costs 40 ms a command; our socket has TCP_NODELAY. Only Ed25519 keys are
+offered and accepted, no agent and no key of the user's home is asked, and every wait has an end.
+
+A host whose key is not pinned yet is trusted on first use: its key is pinned once it has let our key in. A host that
+shows another key than the pinned one is an error, and the pin stays as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachableError, StateError
+from daiku.wire.ssh_dial import dial, route_text
+from daiku.wire.ssh_stream import Stream
+from daiku.wire.ssh_types import Endpoint, HostKeys, Result, fingerprint
+
+KEEPALIVE_SECONDS = 10
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr", "aes256-ctr")
+MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-sha2-256", "hmac-sha2-512")
+
+# Without a handler Python prints paramiko's errors, tracebacks and all, to stderr; we raise them in our own words.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class Session:
+    """One authenticated connection. Safe to share between threads: each `run` or `open` has a channel of its own.
+
+    `channels` counts the channels opened so far: the commands run and the hosts reached through this one.
+    """
+
+    def __init__(
+        self, name: str, endpoint: Endpoint, transport: paramiko.Transport, route: str, key: str
+    ) -> None:
+        self.name = name
+        self.endpoint = endpoint
+        self.host_key = key
+        """The host's public key: `ssh-ed25519 AAAA...`."""
+        self.route = route
+        """Address and way, for messages: `10.10.0.11:22 via mgmt-0`."""
+        self.channels = 0
+        self._transport = transport
+        self._lock = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """False once the connection is known to be lost or closed."""
+        return bool(self._transport.is_active())
+
+    def open(self, command: str, *, timeout: float = 30.0) -> Stream:
+        """Start `command` (text for the login's shell) and return its streams; `timeout` is for the start alone.
+
+        Raises HostUnreachableError when the connection is lost or the host does not answer in time.
+        """
+        self._count()
+        # paramiko waits for the answer to "exec" without an end, so a timer ends the connection instead.
+        watchdog = threading.Timer(timeout, self._transport.close)
+        watchdog.daemon = True
+        watchdog.start()
+        try:
+            channel = self._transport.open_session(timeout=timeout)
+            channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            if isinstance(error, paramiko.ChannelException):
+                raise HostError(
+                    f"the SSH server opens no more sessions: {error.text or error.code}",
+                    host=self.name,
+                    step="open",
+                    hint="raise MaxSessions in the host's sshd_config, or lower the number of hosts at a time",
+                ) from error
+            raise HostUnreachableError(
+                f"connection to {self.route} lost, or no answer within {timeout:g} s",
+                host=self.name,
+                step="open",
+                hint="run the same command again: it goes on where it was",
+            ) from error
+        finally:
+            watchdog.cancel()
+        return Stream(channel, self.name, self.route)
+
+    def run(self, command: str, stdin: bytes = b"", timeout: float | None = None) -> Result:
+        """Run `command`, feed it `stdin`, and wait for its end; at most `timeout` seconds if given.
+
+        Raises HostUnreachableError when the connection is lost or the time is over. A non-zero exit status is a
+        Result like any other; it is -1 for a command that was killed by a signal.
+        """
+        with self.open(command) as stream:
+            return stream.communicate(stdin, timeout)
+
+    def forward(self, host: str, port: int, timeout: float) -> paramiko.Channel:
+        """A TCP connection made by this host to another one (direct-tcpip). Raises paramiko's own errors."""
+        self._count()
+        return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
+
+    def close(self) -> None:
+        """End the connection; a second time does nothing."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _count(self) -> None:
+        with self._lock:
+            self.channels += 1
+
+
+def connect(
+    name: str,
+    endpoint: Endpoint,
+    *,
+    key_file: Path,
+    jump: Session | None = None,
+    host_keys: HostKeys,
+    timeout: float = 15.0,
+    on_connect: Callable[[str, Endpoint], None] | None = None,
+) -> Session:
+    """Log in to host `name` at `endpoint`, through `jump` if given, with the private key in `key_file`.
+
+    `timeout` (seconds) holds for each stage: TCP, banner, key exchange, authentication. `on_connect` is told of every
+    connection made: benchmarks count with it.
+    Raises HostUnreachableError, HostKeyError, HostAuthError, and StateError for a key file that cannot be used.
+    """
+    key = load_key(key_file)
+    route = route_text(endpoint, jump)
+    transport = paramiko.Transport(dial(name, endpoint, jump, timeout))
+    try:
+        _exchange_keys(transport, name, route, timeout)
+        shown = _key_text(transport.get_remote_server_key())
+        _check_pin(name, shown, host_keys, route)
+        _authenticate(transport, name, endpoint.user, key, route, timeout)
+        if host_keys.pinned(name) is None:
+            host_keys.pin(name, shown)
+    except BaseException:
+        transport.close()
+        raise
+    transport.set_keepalive(KEEPALIVE_SECONDS)
+    if on_connect is not None:
+        on_connect(name, endpoint)
+    return Session(name, endpoint, transport, route, shown)
+
+
+def load_key(key_file: Path) -> paramiko.Ed25519Key:
+    """The Ed25519 private key in `key_file`; StateError when it is missing, damaged or of another kind."""
+    try:
+        return paramiko.Ed25519Key(filename=str(key_file))
+    except (OSError, paramiko.SSHException, ValueError) as error:
+        raise StateError(
+            f"cannot use the private key: {error}",
+            where=str(key_file),
+            hint="an unencrypted Ed25519 key in OpenSSH format is needed, as `ssh-keygen -t ed25519` writes",
+        ) from error
+
+
+def _exchange_keys(transport: paramiko.Transport, name: str, route: str, timeout: float) -> None:
+    transport.banner_timeout = timeout
+    transport.handshake_timeout = timeout
+    transport.auth_timeout = timeout
+    transport.channel_timeout = timeout
+    options = transport.get_security_options()
+    options.key_types = ("ssh-ed25519",)
+    options.ciphers = CIPHERS
+    options.digests = MACS
+    try:
+        transport.start_client(timeout=timeout)
+    except IncompatiblePeer as error:
+        raise HostUnreachableError(
+            f"{route} has no algorithm in common with us: {error}",
+            host=name,
+            step="connect",
+            hint="the host needs an Ed25519 host key: run `ssh-keygen -A` on it",
+        ) from error
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise _no_ssh(name, route, f"no SSH server answers: {error or 'connection closed'}") from error
+    if not transport.initial_kex_done:  # start_client returns silently when the time is over
+        raise _no_ssh(name, route, f"the SSH server did not finish the key exchange within {timeout:g} s")
+
+
+def _no_ssh(name: str, route: str, message: str) -> HostUnreachableError:
+    return HostUnreachableError(
+        f"{route}: {message}",
+        host=name,
+        step="connect",
+        hint="see that sshd runs on the host and that the address is its own; a host that boots needs a minute",
+    )
+
+
+def _check_pin(name: str, shown: str, host_keys: HostKeys, route: str) -> None:
+    pinned = host_keys.pinned(name)
+    if pinned is None or pinned == shown:
+        return
+    raise HostKeyError(
+        f"{route} shows another host key: pinned {fingerprint(pinned)}, shown {fingerprint(shown)}",
+        host=name,
+        step="host key",
+        hint=f"if the host was reinstalled outside daiku, accept its new key with `daiku node trust {name}`; "
+        "else somebody may stand between you and the host",
+    )
+
+
+def _authenticate(
+    transport: paramiko.Transport, name: str, user: str, key: paramiko.Ed25519Key, route: str, timeout: float
+) -> None:
+    done = threading.Event()
+    try:
+        transport.auth_publickey(user, key, done)
+    except (paramiko.SSHException, OSError, EOFError) as error:
+        raise _no_ssh(name, route, f"connection lost before the log-in: {error}") from error
+    if not done.wait(timeout):
+        raise _no_ssh(name, route, f"the SSH server did not answer the log-in within {timeout:g} s")
+    if transport.is_authenticated():
+        return
+    if not transport.is_active():
+        raise _no_ssh(name, route, "the SSH server closed the connection during the log-in")
+    raise HostAuthError(
+        f"{route} refuses our key {fingerprint(_key_text(key))} for the account {user!r}",
+        host=name,
+        step="log-in",
+        hint="the key must stand in the account's authorized_keys: it is put there when the disk is written or the "
+        "OS installed, so a host made with another key has to be given this one by hand or reinstalled",
+    )
+
+
+def _key_text(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"

@@ -1,0 +1,235 @@
+"""A small SSH server on loopback that really runs the commands it is asked for. paramiko on the server's side.
+
+Only for tests that need a server with faults of its own, or one where there is no sshd: the lab's hosts run OpenSSH.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import paramiko
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from daiku.wire.ssh_types import Endpoint
+
+
+def make_key(path: Path) -> paramiko.Ed25519Key:
+    """A new Ed25519 private key in `path`."""
+    private = Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+    path.write_bytes(private)
+    path.chmod(0o600)
+    return paramiko.Ed25519Key(filename=str(path))
+
+
+def key_text(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.get_base64()}"
+
+
+@dataclass
+class Sshd:
+    """`exec_prefix` is printed before the output of every command, as a chatty .bashrc does.
+
+    `drop_after` closes the connection once a command's output has passed so many bytes. `connections`, `sessions` and
+    `forwards` count what clients opened.
+    """
+
+    host_key: paramiko.Ed25519Key
+    authorized: set[str]
+    env: dict[str, str] = field(default_factory=dict[str, str])
+    exec_prefix: bytes = b""
+    drop_after: int | None = None
+    refuse_sessions: bool = False
+    stall_exec: bool = False
+    connections: int = 0
+    sessions: int = 0
+    forwards: int = 0
+
+    def __post_init__(self) -> None:
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._transports: list[paramiko.Transport] = []
+        self._lock = threading.Lock()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def endpoint(self, user: str = "root") -> Endpoint:
+        return Endpoint("127.0.0.1", self.port, user)
+
+    def drop(self) -> None:
+        """Cut every connection, as a machine that loses power does."""
+        with self._lock:
+            transports, self._transports = self._transports, []
+        for transport in transports:
+            transport.close()
+
+    def close(self) -> None:
+        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        self._listener.close()
+        self.drop()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            # OpenSSH's server does this, too.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            transport = paramiko.Transport(sock)
+            transport.add_server_key(self.host_key)
+            with self._lock:
+                self.connections += 1
+                self._transports.append(transport)
+            try:
+                transport.start_server(threading.Event(), _Rules(self, transport))
+            except (paramiko.SSHException, OSError):
+                continue
+
+
+class _Rules(paramiko.ServerInterface):
+    def __init__(self, sshd: Sshd, transport: paramiko.Transport) -> None:
+        self._sshd = sshd
+        self._transport = transport
+        self._peers: dict[int, socket.socket] = {}
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        known = key_text(key) in self._sshd.authorized
+        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        self._sshd.sessions += 1
+        if self._sshd.refuse_sessions:
+            return paramiko.OPEN_FAILED_RESOURCE_SHORTAGE
+        return paramiko.OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        if self._sshd.stall_exec:
+            threading.Event().wait(5)
+        threading.Thread(target=self._execute, args=(channel, command.decode()), daemon=True).start()
+        return True
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        self._sshd.forwards += 1
+        try:
+            peer = socket.create_connection(destination, 5)
+        except OSError:
+            return paramiko.OPEN_FAILED_CONNECT_FAILED
+        peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=self._forward, args=(chanid, peer), daemon=True).start()
+        return paramiko.OPEN_SUCCEEDED
+
+    def _forward(self, chanid: int, peer: socket.socket) -> None:
+        channel = self._transport.accept(5)
+        if channel is None:
+            peer.close()
+            return
+
+        def upward() -> None:
+            try:
+                while data := peer.recv(65536):
+                    channel.sendall(data)
+            except (OSError, EOFError):
+                pass
+            channel.close()
+
+        threading.Thread(target=upward, daemon=True).start()
+        try:
+            while data := channel.recv(65536):
+                peer.sendall(data)
+        except OSError:
+            pass
+        peer.close()
+
+    def _execute(self, channel: paramiko.Channel, command: str) -> None:
+        process = subprocess.Popen(
+            ["/bin/sh", "-c", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, **self._sshd.env},
+            start_new_session=True,
+        )
+        complain = threading.Thread(target=_complain, args=(process, channel), daemon=True)
+        complain.start()
+        threading.Thread(target=_feed, args=(process, channel), daemon=True).start()
+        try:
+            if self._sshd.exec_prefix:
+                channel.sendall(self._sshd.exec_prefix)
+            if not self._answer(process, channel):
+                return
+        except OSError:
+            return
+        complain.join(5)
+        status = process.wait()
+        if status >= 0:
+            channel.send_exit_status(status)
+        channel.close()
+
+    def _answer(self, process: subprocess.Popen[bytes], channel: paramiko.Channel) -> bool:
+        """Send the output; False when the connection was cut on purpose."""
+        assert process.stdout
+        sent = 0
+        while data := os.read(process.stdout.fileno(), 65536):
+            sent += len(data)
+            limit = self._sshd.drop_after
+            if limit is not None and sent > limit:
+                self._sshd.drop_after = None
+                channel.sendall(data[: max(0, len(data) - (sent - limit))])
+                self._transport.close()
+                return False
+            channel.sendall(data)
+        return True
+
+
+def _feed(process: subprocess.Popen[bytes], channel: paramiko.Channel) -> None:
+    assert process.stdin
+    with suppress(OSError, ValueError):
+        while data := channel.recv(65536):
+            process.stdin.write(data)
+            process.stdin.flush()
+        process.stdin.close()
+
+
+def _complain(process: subprocess.Popen[bytes], channel: paramiko.Channel) -> None:
+    assert process.stderr
+    with suppress(OSError):
+        while data := os.read(process.stderr.fileno(), 65536):
+            channel.sendall_stderr(data)
+
+
+@contextmanager
+def serving(directory: Path, **options: object) -> Generator[tuple[Sshd, Path], None, None]:
+    """A server and the file of a private key that it lets in."""
+    client = make_key(directory / "client")
+    server = Sshd(make_key(directory / "host"), {key_text(client)}, **options)  # type: ignore[arg-type]
+    try:
+        yield server, directory / "client"
+    finally:
+        server.close()
+
+
+class Pins:
+    """Pinned host keys in memory."""
+
+    def __init__(self) -> None:
+        self.keys: dict[str, str] = {}
+
+    def pinned(self, host: str) -> str | None:
+        return self.keys.get(host)
+
+    def pin(self, host: str, key: str) -> None:
+        self.keys[host] = key
