@@ -1,0 +1,40 @@
+"""Paths to handlers: each resource family registers its routes; the application looks calls up."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+H = TypeVar("H", bound=Callable[..., object])
+_HOLE = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
+
+
+class Routes(Generic[H]):
+    """A table of `(method, pattern) -> handler`. `{name}` matches one path segment, `{name:regex}` the regex."""
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[str, re.Pattern[str], str, H]] = []
+
+    def on(self, method: str, *patterns: str) -> Callable[[H], H]:
+        """Decorator: `handler` answers `method` on each pattern."""
+
+        def register(handler: H) -> H:
+            for pattern in patterns:
+                regex = _HOLE.sub(lambda hole: f"(?P<{hole[1]}>{hole[2] or '[^/]+'})", pattern)
+                self._entries.append((method, re.compile(regex), pattern, handler))
+            return handler
+
+        return register
+
+    def match(self, path: str) -> dict[str, tuple[H, dict[str, str]]]:
+        """By method: the handler and the values of the holes. Empty: there is no such path."""
+        found: dict[str, tuple[H, dict[str, str]]] = {}
+        for method, regex, _, handler in self._entries:
+            if (hit := regex.fullmatch(path)) is not None:
+                found.setdefault(method, (handler, hit.groupdict()))
+        return found
+
+    def listing(self) -> list[tuple[str, str]]:
+        """All `(method, pattern)` pairs, sorted: what is implemented."""
+        return sorted((method, pattern) for method, _, pattern, _ in self._entries)
