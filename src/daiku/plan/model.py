@@ -30,7 +30,7 @@ class Route(Frozen):
 
 
 class RailPort(Frozen):
-    """One interconnect NIC of one node. `address_cidr` is the host's own; `pods_cidr` is left to pods' virtual functions."""
+    """One interconnect NIC of one node. `address_cidr` is the host's own; `pods_cidr` is left to virtual functions."""
 
     rail: int
     nic: str
@@ -47,7 +47,8 @@ class NodePlan(Frozen):
     """One machine of the cluster.
 
     `address_cidr` is on the node network, through `interface`. `phy_id` is set for GPU servers. `vips` are addresses
-    that the host carries on its loopback because a DSR load balancer sends to it.
+    that the host carries on its loopback because a DSR load balancer sends to it. `disk_gib` is the system disk of a
+    VM and 0 on a GPU server, whose equal data disks are `local_disks` of `local_disk_gb` each.
     """
 
     name: str
@@ -72,6 +73,10 @@ class NodePlan(Frozen):
     vips: tuple[str, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     taints: tuple[str, ...] = ()
+    gpus: int = 0
+    local_disks: int = 0
+    local_disk_gb: int = 0
+    release_policy: str | None = None
 
 
 class RailPlan(Frozen):
@@ -89,7 +94,10 @@ class RailPlan(Frozen):
 
 
 class MtuPlan(Frozen):
-    """MTU of every layer, in bytes. `pods` is what an interface inside a pod gets (`node` less VXLAN's 50 when tunnelled)."""
+    """MTU of every layer, in bytes. `pods` is an interface inside a pod: `node` less VXLAN's 50 when tunnelled.
+
+    `rails` gives it by pool, since all rails of a pool are equal.
+    """
 
     node: int
     pods: int
@@ -218,6 +226,43 @@ class Release(Frozen):
     images: tuple[tuple[str, str], ...]
 
 
+class PoolPlan(Frozen):
+    """What the nodes of a GPU pool have in common. `addresses_cidr` is the pool's block of the node network.
+
+    `gpus` counts one server's. `sharing` none|mig|mps|time-slicing.
+    """
+
+    name: str
+    addresses_cidr: str
+    gpu_model: str
+    gpus: int
+    sharing: str
+    rail_speed_gbps: int
+    numa_nodes: int
+
+
+class StoragePlan(Frozen):
+    """Local disks of each GPU node by use, and the tiers made of them. 0 disks: the tier is off.
+
+    `reliable_network` is what Ceph's own traffic uses: node|rails.
+    """
+
+    reliable_disks: int
+    reliable_replicas: int
+    reliable_network: str
+    fast_disks: int
+    fast_quota_gib: int
+    scratch_disks: int
+
+
+class TenantPlan(Frozen):
+    name: str
+    gpus: int
+    borrow: bool
+    priority: str
+    allow_from: tuple[str, ...]
+
+
 class Plan(Frozen):
     """Every decision about one cluster. `spec_digest` is the SHA-256 of the resolved specification."""
 
@@ -241,6 +286,11 @@ class Plan(Frozen):
     api_endpoint: str
     api_names: tuple[str, ...]
     authorized_keys: tuple[str, ...]
+    pools: tuple[PoolPlan, ...] = ()
+    storage: StoragePlan | None = None
+    tenants: tuple[TenantPlan, ...] = ()
+    topology_policy: str = "best-effort"
+    snapshot_hours: int = 6
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON: the same plan has the same digest on every machine."""

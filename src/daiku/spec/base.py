@@ -6,9 +6,9 @@ import enum
 import ipaddress
 import re
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 
@@ -45,52 +45,72 @@ class OnChange:
     note: str = ""
 
 
-def _cidr(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("write it as a string, for example 10.10.0.0/20")
+def _cidr(value: str) -> str:
     try:
-        ipaddress.IPv4Network(value)
+        network = ipaddress.IPv4Network(value)
     except ValueError as error:
         try:
             network = ipaddress.IPv4Network(value, strict=False)
         except ValueError:
-            raise ValueError(f"{value!r} is not an IPv4 range such as 10.10.0.0/20") from error
-        raise ValueError(f"{value} has host bits set; did you mean {network}?") from error
+            raise ValueError(f"`{value}` is not an IPv4 range; for example 10.10.0.0/20") from error
+        raise ValueError(f"`{value}` has host bits set; did you mean {network}?") from error
+    if "/" not in value:
+        raise ValueError(f"`{value}` has no prefix length; did you mean {value}/32?")
+    return str(network)
+
+
+def _unicast(value: str) -> str:
+    first = ipaddress.IPv4Network(value).network_address
+    if first.is_multicast or first.is_loopback or first.is_reserved or int(first) >> 24 == 0:
+        raise ValueError(f"`{value}` is reserved; take a private range, for example 10.10.0.0/20")
     return value
 
 
-def _address(value: Any) -> Any:
+def _address(value: str) -> str:
     try:
-        ipaddress.IPv4Address(value)
+        return str(ipaddress.IPv4Address(value))
     except ValueError as error:
-        raise ValueError(f"{value!r} is not an IPv4 address") from error
-    return value
+        raise ValueError(f"`{value}` is not an IPv4 address; for example 10.10.0.100") from error
+
+
+def _link_address(value: str) -> str:
+    address, slash, length = value.partition("/")
+    if not slash or length not in {"30", "31"}:
+        raise ValueError(f"`{value}` is not an address of a /30 or /31; for example 169.254.10.1/30")
+    return f"{_address(address)}/{length}"
 
 
 _NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+_DOMAIN = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
+)
 
 
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
-        raise ValueError("use 1 to 32 lower-case letters, digits and '-', starting with a letter")
+        raise ValueError(f"`{value}` is no name here; 1 to 32 of a-z, 0-9 and '-', starting with a letter")
     return value
 
 
-def _text(value: Any) -> Any:
-    # YAML reads 2026.11 as a float and 113600000001 as an integer: both lose what was meant (2026.10 -> 2026.1).
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        raise ValueError(f'write it in quotes: "{value}"')
+def _domain(value: str) -> str:
+    if not _DOMAIN.fullmatch(value):
+        raise ValueError(f"`{value}` is not a DNS name; for example ishikari.internal")
     return value
 
 
-Cidr = Annotated[str, BeforeValidator(_cidr)]
-"""An IPv4 range with no host bits set, as text: `10.10.0.0/20`."""
-Address = Annotated[str, BeforeValidator(_address)]
+AnyCidr = Annotated[str, AfterValidator(_cidr)]
+"""An IPv4 range with no host bits set, as text: `0.0.0.0/0` too."""
+Cidr = Annotated[str, AfterValidator(_cidr), AfterValidator(_unicast)]
+"""A range that hosts can have addresses in: `10.10.0.0/20`."""
+Address = Annotated[str, AfterValidator(_address)]
 """One IPv4 address, as text."""
+LinkAddress = Annotated[str, AfterValidator(_link_address)]
+"""One end of a point-to-point link with its prefix length, /30 or /31."""
 Name = Annotated[str, AfterValidator(_name)]
 """A DNS label of at most 32 characters."""
-Text = Annotated[str, BeforeValidator(_text)]
-ServiceId = Annotated[str, BeforeValidator(_text), Field(pattern=r"^\d{12}$")]
+Domain = Annotated[str, AfterValidator(_domain)]
+"""A DNS name in lower case."""
+ServiceId = Annotated[str, Field(pattern=r"^\d{12}$", examples=['"113600000001"'])]
 """A 12-digit Sakura resource or service ID, as text."""
 Port = Annotated[int, Field(ge=1, le=65535)]
 
@@ -99,5 +119,10 @@ class SecretRef(Model):
     """Where a secret is found at run time. The file never holds the secret itself."""
 
     from_env: Annotated[
-        str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", description="Name of an environment variable.")
+        str,
+        Field(
+            pattern=r"^[A-Z_][A-Z0-9_]*$",
+            description="Name of an environment variable.",
+            examples=["DAIKU_AWS_CONNECT_SECRET"],
+        ),
     ]

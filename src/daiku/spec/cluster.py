@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from daiku.spec.aws import Aws
-from daiku.spec.base import Disruption, Model, Name, OnChange, Text
+from daiku.spec.base import Disruption, Model, Name, OnChange
 from daiku.spec.machines import GpuPool, VmPool
 from daiku.spec.network import Access, LoadBalancer, Network
 from daiku.spec.platform import Kubernetes, Storage, Tenant
@@ -22,25 +22,35 @@ class Sakura(Model):
 class Cluster(Model):
     """A hybrid GPU cluster. The only thing that a person writes."""
 
-    api_version: Literal["daiku/v1"]
-    kind: Literal["Cluster"]
+    api_version: Annotated[Literal["daiku/v1"], OnChange(Disruption.NONE)]
+    kind: Annotated[Literal["Cluster"], OnChange(Disruption.NONE)]
     name: Annotated[
         Name, OnChange(Disruption.REBUILD), Field(description="Prefix of every name; part of certificates.")
     ]
     release: Annotated[
-        Text,
-        OnChange(Disruption.ROLLING_REBOOT),
-        Field(description='The locked set of versions, for example "2026.11".'),
+        str,
+        OnChange(Disruption.ROLLING_REBOOT, "what changed between the releases is upgraded"),
+        Field(
+            pattern=r"^\d{4}\.\d{2}$",
+            description='The locked set of versions, for example "2026.11".',
+            examples=['"2026.11"'],
+        ),
     ]
     phase: Annotated[Literal["verification", "production"], OnChange(Disruption.NONE)] = "verification"
     sakura: Sakura = Sakura()
     access: Access = Access()
-    network: Network
-    load_balancer: LoadBalancer
-    control_plane: VmPool
-    management: VmPool
-    gpu_pools: Annotated[tuple[GpuPool, ...], Field(max_length=14)] = ()
-    aws: Aws | None = None
+    network: Annotated[Network, Field(description="At least network.node.cidr.")]
+    load_balancer: Annotated[LoadBalancer, Field(description="At least loadBalancer.apiVip.")]
+    control_plane: Annotated[VmPool, Field(description="At least controlPlane.count: 1, 3, 5 or 7.")]
+    management: Annotated[
+        VmPool, Field(description="At least management.count. The first one is the bastion.")
+    ]
+    gpu_pools: Annotated[
+        tuple[GpuPool, ...],
+        OnChange(Disruption.NONE, "only the added or removed nodes are touched"),
+        Field(max_length=14),
+    ] = ()
+    aws: Annotated[Aws | None, OnChange(Disruption.REPLACE, "everything on AWS")] = None
     kubernetes: Kubernetes = Kubernetes()
     storage: Storage = Storage()
-    tenants: tuple[Tenant, ...] = ()
+    tenants: Annotated[tuple[Tenant, ...], OnChange(Disruption.APPLY)] = ()

@@ -38,7 +38,7 @@ class Gpu(Model):
         Literal["h100-sxm5-80gb", "h200-sxm5-141gb", "b200-sxm6-180gb", "a100-sxm4-80gb"],
         OnChange(Disruption.NONE),
     ] = "h100-sxm5-80gb"
-    count: Annotated[int, Field(ge=1, le=16)] = 8
+    count: Annotated[int, OnChange(Disruption.NONE), Field(ge=1, le=16)] = 8
 
 
 class Rail(Model):
@@ -47,7 +47,11 @@ class Rail(Model):
     nic: Annotated[
         str,
         OnChange(Disruption.ROLLING_REBOOT),
-        Field(pattern=r"^[a-z][a-z0-9]{1,14}$", description="Interface name, as the kernel shows it."),
+        Field(
+            pattern=r"^[a-z][a-z0-9]{1,14}$",
+            description="Interface name, as the kernel shows it.",
+            examples=["ens1f0np0"],
+        ),
     ]
     cidr: Annotated[
         Cidr,
@@ -56,12 +60,14 @@ class Rail(Model):
     ]
     pci: Annotated[
         str | None,
+        OnChange(Disruption.ROLLING_RESTART),
         Field(
             pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$",
             description="PCI address of the physical function.",
+            examples=['"0000:1a:00.0"'],
         ),
     ] = None
-    numa: Annotated[int, Field(ge=0, le=7)] = 0
+    numa: Annotated[int, OnChange(Disruption.ROLLING_RESTART), Field(ge=0, le=7)] = 0
 
 
 class Fabric(Model):
@@ -74,25 +80,46 @@ class Fabric(Model):
         OnChange(Disruption.ROLLING_REBOOT),
         Field(ge=0, le=127, description="SR-IOV virtual functions a NIC; 0: none."),
     ] = 8
-    rails: Annotated[tuple[Rail, ...], Field(max_length=16)]
+    rails: Annotated[
+        tuple[Rail, ...],
+        OnChange(Disruption.ROLLING_REBOOT, "all RDMA workloads stop"),
+        Field(max_length=16, description="Interconnect NICs, in order; [] when there is none."),
+    ]
 
 
 class LocalDisks(Model):
-    count: Annotated[int, Field(ge=0, le=24)] = 4
-    size_gb: Annotated[int, Field(ge=100)] = 3840
-    type: Literal["nvme", "ssd"] = "nvme"
+    """Equal local disks next to the system disk."""
+
+    count: Annotated[int, OnChange(Disruption.NONE), Field(ge=0, le=24)] = 4
+    size_gb: Annotated[int, OnChange(Disruption.NONE), Field(ge=100, le=100_000)] = 3840
+    type: Annotated[Literal["nvme", "ssd"], OnChange(Disruption.NONE)] = "nvme"
 
 
 class GpuNode(Model):
-    """One PHY server, adopted by its service ID. Its place in the list never matters: `index` fixes its addresses."""
+    """One PHY server, adopted by its service ID.
 
-    id: Annotated[ServiceId, OnChange(Disruption.REINSTALL)]
+    Its place in the list never matters: `index` fixes its name and its addresses.
+    """
+
+    id: Annotated[
+        ServiceId,
+        OnChange(Disruption.REINSTALL, "another server takes the node's place"),
+        Field(description='Service ID of the server, for example "113600000001".'),
+    ]
     index: Annotated[
         int,
         OnChange(Disruption.REINSTALL),
         Field(ge=1, le=4000, description="Number of the node in its pool: gives name and addresses."),
     ]
-    rack: str | None = None
+    rack: Annotated[
+        str | None,
+        OnChange(Disruption.APPLY),
+        Field(
+            pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$",
+            description="Where it stands: becomes a node label.",
+            examples=["r01"],
+        ),
+    ] = None
 
 
 class GpuPool(Model):
@@ -114,10 +141,17 @@ class GpuPool(Model):
         str, OnChange(Disruption.ROLLING_REBOOT), Field(description="Interface on the node network.")
     ] = "eno2"
     provisioning_port: Annotated[
-        str, Field(description="Interface on the common subnet, used for the first contact, then sealed.")
+        str,
+        OnChange(Disruption.NONE),
+        Field(description="Interface on the common subnet, used for the first contact, then sealed."),
     ] = "eno1"
     gpu: Gpu = Gpu()
-    memory_gib: Annotated[int, Field(ge=64)] = 2048
+    cpu: Annotated[
+        int, OnChange(Disruption.NONE), Field(ge=1, le=1024, description="Cores of a server, of all sockets.")
+    ] = 112
+    memory_gib: Annotated[
+        int, OnChange(Disruption.NONE), Field(ge=64, le=65536, description="Memory of a server.")
+    ] = 2048
     fabric: Fabric
     disks: LocalDisks = LocalDisks()
     sharing: Annotated[
@@ -125,7 +159,9 @@ class GpuPool(Model):
     ] = "none"
     release_policy: Annotated[
         Literal["keep", "power-off", "detach"],
+        OnChange(Disruption.NONE),
         Field(
-            description="What `daiku down` does with a server: nothing, power it off, or detach its networks and power it off."
+            description="What `daiku down` does with a server: nothing, power it off, or detach its "
+            "networks and power it off."
         ),
     ] = "detach"

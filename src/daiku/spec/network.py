@@ -6,7 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from daiku.spec.base import Address, Cidr, Disruption, Model, OnChange, Port, ServiceId
+from daiku.spec.base import (
+    Address,
+    AnyCidr,
+    Cidr,
+    Disruption,
+    Domain,
+    Model,
+    OnChange,
+    Port,
+    ServiceId,
+)
 
 
 class Hybrid(Model):
@@ -29,7 +39,7 @@ class NodeNetwork(Model):
         Field(description="Default gateway: the VPC router's address. Default: the first address."),
     ] = None
     mtu: Annotated[int, OnChange(Disruption.ROLLING_RESTART), Field(ge=1280, le=9000)] = 1500
-    hybrid: Hybrid | None = None
+    hybrid: Annotated[Hybrid | None, OnChange(Disruption.REPLACE, "GPU nodes lose the cluster")] = None
 
 
 class PodNetwork(Model):
@@ -47,7 +57,7 @@ class PodNetwork(Model):
 
 class ServiceNetwork(Model):
     cidr: Annotated[Cidr, OnChange(Disruption.REBUILD)] = "10.96.0.0/16"
-    domain: Annotated[str, OnChange(Disruption.REBUILD)] = "cluster.local"
+    domain: Annotated[Domain, OnChange(Disruption.REBUILD)] = "cluster.local"
 
 
 class Egress(Model):
@@ -65,10 +75,19 @@ class Egress(Model):
         int,
         OnChange(Disruption.APPLY, "the router+switch gets a new ID"),
         Field(
-            description="Bandwidth of the router+switch: 100, 250, 500 or 1000 to 10000 by 500. Not for plan standard."
+            description="Bandwidth of the router+switch: 100, 250, 500 or 1000 to 10000 by 500. "
+            "Not for plan standard."
         ),
     ] = 500
-    dns: tuple[Address, ...] = ("133.242.0.3", "133.242.0.4")
+    vrid: Annotated[
+        int,
+        OnChange(Disruption.REPLACE, "nodes lose the internet while the router is replaced"),
+        Field(ge=1, le=255, description="VRRP group of a redundant router."),
+    ] = 10
+    dns: Annotated[tuple[Address, ...], OnChange(Disruption.APPLY), Field(min_length=1, max_length=3)] = (
+        "133.242.0.3",
+        "133.242.0.4",
+    )
 
 
 class Network(Model):
@@ -79,8 +98,11 @@ class Network(Model):
 
 
 class Ingress(Model):
-    vip: Address
-    ports: Annotated[tuple[Port, ...], OnChange(Disruption.APPLY)] = (80, 443)
+    vip: Annotated[Address, OnChange(Disruption.APPLY), Field(description="VIP of the ingress controllers.")]
+    ports: Annotated[tuple[Port, ...], OnChange(Disruption.APPLY), Field(min_length=1, max_length=18)] = (
+        80,
+        443,
+    )
 
 
 class LoadBalancer(Model):
@@ -92,21 +114,22 @@ class LoadBalancer(Model):
         OnChange(Disruption.REPLACE),
         Field(
             max_length=2,
-            description="Own addresses; two make it redundant. Default: .3 and .4 of the node network.",
+            description="Own addresses; two make it redundant. Default: the eighth of the node network, "
+            "for plan highspec the ninth too.",
         ),
     ] = ()
     vrid: Annotated[int, OnChange(Disruption.REPLACE), Field(ge=1, le=255)] = 1
     api_vip: Annotated[
         Address, OnChange(Disruption.REBUILD), Field(description="VIP of the API servers, port 6443.")
     ]
-    ingress: Ingress | None = None
+    ingress: Annotated[Ingress | None, OnChange(Disruption.APPLY)] = None
 
 
 class Access(Model):
     """How people and daiku come in: SSH to the bastion (management node 1) through the VPC router."""
 
     bastion_port: Annotated[Port, OnChange(Disruption.APPLY)] = 20022
-    allow_from: Annotated[tuple[Cidr, ...], OnChange(Disruption.APPLY)] = ("0.0.0.0/0",)
+    allow_from: Annotated[tuple[AnyCidr, ...], OnChange(Disruption.APPLY)] = ("0.0.0.0/0",)
     authorized_keys: Annotated[
         tuple[str, ...],
         OnChange(Disruption.APPLY),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from daiku.spec.base import Cidr, Disruption, Model, Name, OnChange
+from daiku.spec.base import AnyCidr, Disruption, Domain, Model, Name, OnChange
 
 
 class Etcd(Model):
@@ -20,7 +20,7 @@ class Etcd(Model):
 
 class Kubernetes(Model):
     api_names: Annotated[
-        tuple[str, ...],
+        tuple[Domain, ...],
         OnChange(Disruption.ROLLING_RESTART),
         Field(description="Further names in the API servers' certificate."),
     ] = ()
@@ -40,7 +40,9 @@ class ReliableTier(Model):
         OnChange(Disruption.NONE),
         Field(ge=1, le=24, description="Local disks of each GPU node given to Ceph."),
     ] = 2
-    network: Literal["node", "rails"] = "node"
+    network: Annotated[Literal["node", "rails"], OnChange(Disruption.ROLLING_RESTART, "Ceph daemons")] = (
+        "node"
+    )
 
 
 class FastTier(Model):
@@ -51,10 +53,14 @@ class FastTier(Model):
 
 
 class Storage(Model):
-    reliable: ReliableTier | None = ReliableTier()
-    fast: FastTier | None = FastTier()
+    reliable: Annotated[ReliableTier | None, OnChange(Disruption.REPLACE, "its data is lost")] = (
+        ReliableTier()
+    )
+    fast: Annotated[FastTier | None, OnChange(Disruption.REPLACE, "the cache starts empty")] = FastTier()
     scratch_disks_per_node: Annotated[
-        int, Field(ge=0, le=24, description="Local disks left to containers and scratch.")
+        int,
+        OnChange(Disruption.NONE),
+        Field(ge=0, le=24, description="Local disks left to containers and scratch."),
     ] = 1
 
 
@@ -67,4 +73,4 @@ class Tenant(Model):
         bool, OnChange(Disruption.APPLY), Field(description="May use what other tenants leave idle.")
     ] = True
     priority: Annotated[Literal["low", "normal", "high"], OnChange(Disruption.APPLY)] = "normal"
-    allow_from: Annotated[tuple[Cidr, ...], OnChange(Disruption.APPLY)] = ()
+    allow_from: Annotated[tuple[AnyCidr, ...], OnChange(Disruption.APPLY)] = ()

@@ -1,0 +1,130 @@
+"""From a specification to its Plan, or to every reason why it cannot be one."""
+
+from __future__ import annotations
+
+from daiku.plan import nodes as machines
+from daiku.plan.aws import aws_plan
+from daiku.plan.load_balancing import API_PORT, load_balancer
+from daiku.plan.model import (
+    NodeNetworkPlan,
+    NodePlan,
+    Plan,
+    PoolPlan,
+    RouterPlan,
+    StoragePlan,
+    TenantPlan,
+)
+from daiku.plan.mtu import mtu_plan
+from daiku.plan.view import View, release_of
+from daiku.spec import defaults
+from daiku.spec.cluster import Cluster
+from daiku.spec.load import Loaded
+
+BASTION_INDEX = 1
+
+
+def make(loaded: Loaded) -> Plan:
+    """Decide everything. Raises SpecError with every clash, each with the lines that take part in it."""
+    view = View.of(loaded)
+    cluster = view.cluster
+    nodes = machines.nodes(view)
+    return Plan(
+        cluster=cluster.name,
+        zone=cluster.sakura.zone,
+        phase=cluster.phase,
+        spec_digest=view.digest,
+        release=release_of(cluster),
+        node_network=_node_network(cluster),
+        pods_cidr=cluster.network.pods.cidr,
+        pods_node_mask=cluster.network.pods.node_mask,
+        pods_mode=cluster.network.pods.mode,
+        services_cidr=cluster.network.services.cidr,
+        service_domain=cluster.network.services.domain,
+        mtu=mtu_plan(cluster),
+        nodes=nodes,
+        rails=machines.rails(view),
+        router=_router(cluster, nodes),
+        load_balancer=load_balancer(cluster, nodes),
+        aws=aws_plan(cluster),
+        api_endpoint=f"{cluster.load_balancer.api_vip}:{API_PORT}",
+        api_names=_api_names(cluster),
+        authorized_keys=tuple(sorted(set(cluster.access.authorized_keys))),
+        pools=_pools(view),
+        storage=_storage(cluster),
+        tenants=_tenants(cluster),
+        topology_policy=cluster.kubernetes.topology_policy,
+        snapshot_hours=cluster.kubernetes.etcd.snapshot_hours,
+    )
+
+
+def _node_network(cluster: Cluster) -> NodeNetworkPlan:
+    node = cluster.network.node
+    return NodeNetworkPlan(
+        cidr=node.cidr,
+        gateway=defaults.gateway(cluster),
+        mtu=node.mtu,
+        private_network=node.hybrid.private_network if node.hybrid else None,
+        dns=cluster.network.egress.dns,
+    )
+
+
+def _router(cluster: Cluster, nodes: tuple[NodePlan, ...]) -> RouterPlan:
+    egress = cluster.network.egress
+    bastion = next(n for n in nodes if n.role == "management" and n.index == BASTION_INDEX)
+    return RouterPlan(
+        plan=egress.router,
+        bandwidth_mbps=None if egress.router == "standard" else egress.bandwidth_mbps,
+        addresses=defaults.router_addresses(cluster),
+        prefix_length=defaults.node_network(cluster).prefixlen,
+        vrid=egress.vrid,
+        bastion_port=cluster.access.bastion_port,
+        bastion_address=bastion.address,
+        allow_from=tuple(sorted(set(cluster.access.allow_from))),
+    )
+
+
+def _api_names(cluster: Cluster) -> tuple[str, ...]:
+    names = {cluster.load_balancer.api_vip, *cluster.kubernetes.api_names}
+    if cluster.aws is not None:
+        names.add(f"api.{cluster.aws.zone_name}")
+    return tuple(sorted(names))
+
+
+def _pools(view: View) -> tuple[PoolPlan, ...]:
+    return tuple(
+        PoolPlan(
+            name=pool.name,
+            addresses_cidr=str(view.block(position)),
+            gpu_model=pool.gpu.model,
+            gpus=pool.gpu.count,
+            sharing=pool.sharing,
+            rail_speed_gbps=pool.fabric.speed_gbps,
+            numa_nodes=len({rail.numa for rail in pool.fabric.rails}) or 1,
+        )
+        for position, _, pool in view.pools()
+    )
+
+
+def _storage(cluster: Cluster) -> StoragePlan:
+    reliable, fast = cluster.storage.reliable, cluster.storage.fast
+    return StoragePlan(
+        reliable_disks=reliable.osd_disks_per_node if reliable else 0,
+        reliable_replicas=reliable.replicas if reliable else 0,
+        reliable_network=reliable.network if reliable else "node",
+        fast_disks=fast.disks_per_node if fast else 0,
+        fast_quota_gib=fast.quota_gib if fast else 0,
+        scratch_disks=cluster.storage.scratch_disks_per_node,
+    )
+
+
+def _tenants(cluster: Cluster) -> tuple[TenantPlan, ...]:
+    return tuple(
+        TenantPlan(
+            name=t.name,
+            gpus=t.gpus,
+            borrow=t.borrow,
+            priority=t.priority,
+            allow_from=tuple(sorted(set(t.allow_from))),
+        )
+        for t in sorted(cluster.tenants, key=lambda t: t.name)
+    )
