@@ -1,0 +1,221 @@
+"""The real Pulumi engine, driven through the Automation API with our program inline.
+
+One `Engine` is one stack: the cluster's. Only the engine's binary and the provider plugins are needed; no
+language host, no network, no account of Pulumi's.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from pulumi.automation import LocalWorkspace, OutputMap, ProjectBackend, ProjectSettings, Stack
+from pulumi.automation.errors import CommandError, ConcurrentUpdateError
+from pydantic import ValidationError
+
+from daiku.errors import EngineError, LockHeldError, StateError
+from daiku.plan.facts import Facts
+from daiku.stacks.backend import (
+    PROJECT,
+    break_dead_locks,
+    drop_pending_operations,
+    engine_environment,
+    open_backend,
+)
+from daiku.stacks.changes import OnStep, PlannedChange, Step, UpResult, name_of
+from daiku.stacks.command import EngineCommand
+from daiku.stacks.events import Recorder
+
+T = TypeVar("T")
+Program = Callable[[], None]
+
+
+class Engine:
+    """Previews, makes, refreshes and removes what a cluster needs from the providers.
+
+    `program` declares the resources (`daiku.stacks.program.declare` with the cluster's inputs); `stack` is the
+    cluster's name; `directory` is `.daiku/<cluster>`; `binary` is the engine; `environ` is what the engine and
+    the plugins see; `plugin_dirs` come before everything else on their PATH (the lab's own `aws` plugin).
+    Every method raises EngineError with the provider's own words, LockHeldError when another run holds the stack,
+    and KeyboardInterrupt once the engine has ended after Ctrl-C.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        stack: str,
+        *,
+        directory: Path,
+        binary: Path,
+        environ: Mapping[str, str] = os.environ,
+        plugin_dirs: Sequence[Path] = (),
+        parallel: int = 16,
+    ) -> None:
+        self._program = program
+        self._name = stack
+        self._parallel = parallel
+        self._backend = open_backend(directory, environ)
+        self._command = EngineCommand(binary)
+        scripts = Path(sys.executable).absolute().parent
+        path = [*(str(d) for d in plugin_dirs), str(scripts), environ.get("PATH", "")]
+        self._environ = {
+            **environ,
+            **engine_environment(self._backend, environ),
+            "PATH": os.pathsep.join(path),
+        }
+        self._stack: Stack | None = None
+        self._program_failure: Exception | None = None
+
+    def preview(self, on_step: OnStep | None = None, *, refresh: bool = False) -> tuple[PlannedChange, ...]:
+        """What `up` would change; with `refresh`, against the world as it is instead of the state.
+
+        Providers are only read. Values that depend on things not made yet are `[unknown]`.
+        """
+        recorder = Recorder(on_step)
+        self._run(
+            recorder,
+            lambda stack: stack.preview(
+                on_event=recorder, parallel=self._parallel, refresh=refresh, suppress_progress=True
+            ),
+        )
+        return recorder.changes()
+
+    def up(self, on_step: OnStep | None = None, *, refresh: bool = False) -> UpResult:
+        """Make the world as the program says; the same again changes nothing."""
+        recorder = Recorder(on_step)
+        result = self._run(
+            recorder,
+            lambda stack: stack.up(
+                on_event=recorder,
+                parallel=self._parallel,
+                refresh=refresh,
+                show_secrets=False,
+                suppress_progress=True,
+                suppress_outputs=True,
+            ),
+            on_step=on_step,
+        )
+        facts = _facts(result.outputs)
+        if facts is None:
+            raise EngineError("the program exported no facts", hint="this is a fault of daiku; report it")
+        return UpResult(changes=recorder.changes(), counts=recorder.counts(), facts=facts)
+
+    def refresh(self, on_step: OnStep | None = None) -> tuple[PlannedChange, ...]:
+        """Read every resource anew into the state; what had drifted or gone."""
+        recorder = Recorder(on_step)
+        self._run(
+            recorder,
+            lambda stack: stack.refresh(
+                on_event=recorder,
+                parallel=self._parallel,
+                show_secrets=False,
+                suppress_progress=True,
+                run_program=True,
+            ),
+            on_step=on_step,
+        )
+        return recorder.changes()
+
+    def destroy(self, on_step: OnStep | None = None) -> dict[str, int]:
+        """Delete and release everything in the stack; operation -> number of resources.
+
+        The program runs too, so that endpoints and credentials are today's and not those of the last `up`.
+        """
+        recorder = Recorder(on_step)
+        self._run(
+            recorder,
+            lambda stack: stack.destroy(
+                on_event=recorder,
+                parallel=self._parallel,
+                show_secrets=False,
+                suppress_progress=True,
+                run_program=True,
+            ),
+            on_step=on_step,
+        )
+        return recorder.counts()
+
+    def outputs(self) -> Facts | None:
+        """The facts of the last `up`; None before the first and after a destroy."""
+        return _facts(self._run(Recorder(), lambda stack: stack.outputs()))
+
+    def cancel(self) -> None:
+        """Ask a run in another thread to end after the calls under way; a second call ends it at once."""
+        self._command.interrupt()
+
+    def environment(self) -> dict[str, str]:
+        """Settings with which the stock CLI sees the same stack; no secret is among them."""
+        return engine_environment(self._backend, self._environ)
+
+    def _run(self, recorder: Recorder, action: Callable[[Stack], T], *, on_step: OnStep | None = None) -> T:
+        self._program_failure = None
+        self._command.interrupted = False
+        try:
+            stack = self._open()
+            break_dead_locks(self._backend, self._name)
+            for urn in drop_pending_operations(self._backend, self._name):
+                _warn_of_orphan(urn, on_step)
+            result = action(stack)
+        except ConcurrentUpdateError as error:
+            raise LockHeldError(
+                "another run of the engine holds the stack",
+                where=f"stack {self._name}",
+                hint="wait for it to end, then run the same command again",
+            ) from error
+        except CommandError as error:
+            if self._command.interrupted:
+                raise KeyboardInterrupt from None
+            if self._program_failure is not None:
+                raise self._program_failure from None
+            raise recorder.error(_last_error_line(str(error))) from None
+        return result
+
+    def _open(self) -> Stack:
+        if self._stack is None:
+            workspace = LocalWorkspace(
+                work_dir=str(self._backend.work_dir),
+                program=self._guarded,
+                env_vars=self._environ,
+                project_settings=ProjectSettings(
+                    name=PROJECT, runtime="python", backend=ProjectBackend(url=self._backend.url)
+                ),
+                pulumi_command=self._command,
+            )
+            self._stack = Stack.create_or_select(self._name, workspace)
+        return self._stack
+
+    def _guarded(self) -> None:
+        """The program; what it raises is kept, because the engine would only tell its traceback."""
+        try:
+            self._program()
+        except Exception as error:
+            self._program_failure = error
+            raise
+
+
+def _facts(outputs: OutputMap) -> Facts | None:
+    if "facts" not in outputs:
+        return None
+    try:
+        return Facts.model_validate(outputs["facts"].value)
+    except ValidationError as error:
+        raise StateError(
+            "the facts in the stack are not what this version of daiku expects",
+            where="facts",
+            hint="run `daiku up` again to write them anew",
+        ) from error
+
+
+def _warn_of_orphan(urn: str, on_step: OnStep | None) -> None:
+    """Our own provider adopts what a killed run was making; AWS may be left with one object too many."""
+    if on_step and "::aws:" in urn:
+        text = "an earlier run was killed while it made this: look for a second one in AWS's console"
+        on_step(Step("note", urn, "", name_of(urn), text=text))
+
+
+def _last_error_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for line in reversed(lines) if line.startswith(("error:", "stderr: error:"))), "")
