@@ -11,13 +11,13 @@ ZONE_REASON = "an object cannot move to another zone"
 
 
 def _tags_problem(value: Any) -> str:
-    """At most nine of at most 32 characters each, and none of daiku's own."""
+    """At most eight of at most 32 characters each, and none of daiku's own."""
     tags = [tag for tag in value if isinstance(tag, str)]
     if any(tag.startswith("daiku-id=") for tag in tags):
         return "the tag daiku-id is daiku's own"
     if long := [tag for tag in tags if not 1 <= len(tag) <= 32]:
         return f"a tag has 1 to 32 characters: {long[0]!r}"
-    return "at most 9 tags: the tenth is daiku's own" if len(tags) > 9 else ""
+    return "at most 8 tags: of the ten that the API allows daiku needs two" if len(tags) > 8 else ""
 
 
 NAME = Field(name="name", type=STRING, description="Name in the control panel.", required=True)

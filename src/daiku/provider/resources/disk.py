@@ -53,6 +53,5 @@ TYPE = ResourceType(
         ident("sourceArchiveId", "Archive to copy (see getArchive).", change=Change.REPLACE, reason=_FIXED),
         ident("sourceDiskId", "Disk to copy.", change=Change.REPLACE, reason=_FIXED),
         RESOURCE_ID,
-        ident("serverId", "Server that it is connected to, empty for none.", output=True),
     ),
 )

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import STRING, Field, ResourceType
+from daiku.provider.context import Context
+from daiku.provider.fields import Field, Props, ResourceType, STRING
 from daiku.provider.resources.common import NAME, RESOURCE_ID, TAGS
+from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.wire.http import Json
+from daiku.wire.sakura_kinds import NOTE
 
 TYPE = ResourceType(
     name="sakura:cloud:Note",
@@ -22,3 +26,21 @@ TYPE = ResourceType(
         RESOURCE_ID,
     ),
 )
+
+
+class NoteHandler(CloudObject):
+    type = TYPE
+    kind = NOTE
+
+    def make(self, ctx: Context, goal: Goal) -> Json:
+        return ctx.cloud.create(NOTE, {**self.named(goal), **self.attributes(goal)})
+
+    def attributes(self, goal: Goal) -> Json:
+        return {"Class": goal.inputs["noteClass"], "Content": goal.inputs["content"]}
+
+    def state(self, ctx: Context, live: Json, prior: Props) -> Props:
+        return {
+            **self.common_state(ctx, live),
+            "noteClass": str(live.get("Class") or ""),
+            "content": str(live.get("Content") or ""),
+        }

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import STRING, Change, Field, ResourceType
+from daiku.provider.context import Context
+from daiku.provider.fields import Change, Field, Props, ResourceType, STRING
 from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID
+from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.wire.http import Json
+from daiku.wire.sakura_kinds import SSH_KEY
 
 TYPE = ResourceType(
     name="sakura:cloud:SshKey",
@@ -23,3 +27,19 @@ TYPE = ResourceType(
         Field(name="fingerprint", type=STRING, description="MD5 fingerprint of the key.", output=True),
     ),
 )
+
+
+class SshKeyHandler(CloudObject):
+    type = TYPE
+    kind = SSH_KEY
+    tagged = False
+
+    def make(self, ctx: Context, goal: Goal) -> Json:
+        return ctx.cloud.create(SSH_KEY, {**self.named(goal), "PublicKey": goal.inputs["publicKey"]})
+
+    def state(self, ctx: Context, live: Json, prior: Props) -> Props:
+        return {
+            **self.common_state(ctx, live),
+            "publicKey": str(live.get("PublicKey") or ""),
+            "fingerprint": str(live.get("Fingerprint") or ""),
+        }
