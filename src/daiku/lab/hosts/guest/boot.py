@@ -123,7 +123,9 @@ def _processes(root: Path, template: Path, disk: Path) -> None:
     scratch.mkdir()
     # These few are per namespace although their folder is not: keep the kernel's own files.
     kept = [f"kernel/{name}" for name in ("hostname", "domainname", "random/uuid")]
-    kept += [f"net/core/{path.name}" for path in sorted((proc / "sys/net/core").iterdir())]
+    # Of net/core only what may be written is; the rest belongs to the whole machine and gets a copy too.
+    core = sorted((proc / "sys/net/core").iterdir())
+    kept += [f"net/core/{path.name}" for path in core if path.stat().st_mode & 0o200]
     for name in kept:
         saved = scratch / name.replace("/", ".")
         saved.touch()
