@@ -1,4 +1,4 @@
-"""A world with a manual clock and a plain HTTP caller: requests are written by hand, as the official clients send them."""
+"""A world with a manual clock and a plain HTTP caller: requests by hand, as the official clients send them."""
 
 from __future__ import annotations
 

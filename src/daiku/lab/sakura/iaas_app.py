@@ -14,7 +14,7 @@ from daiku.lab.sakura.iaas.zones import ZONES
 from daiku.lab.sakura.outcome import Outcome
 from daiku.lab.sakura.world import World
 
-FAMILIES = ("note", "switch", "zones")
+FAMILIES = ("archive", "disk", "interface", "note", "products", "server", "switch", "zones")
 for _family in FAMILIES:  # importing a family registers its routes
     import_module(f"daiku.lab.sakura.iaas.{_family}")
 

@@ -134,14 +134,16 @@ def _plans() -> dict[int, ServerPlan]:
 
 SERVER_PLANS = _plans()
 
-DISK_PLANS = {4: ("SSDプラン", "iscsi9999"), 2: ("標準プラン", "iscsi1204")}
+SSD = 4
+DISK_PLANS = {SSD: ("SSDプラン", "iscsi9999"), 2: ("標準プラン", "iscsi1204")}
+DISK_KINDS = {4: "ssd", 2: "hdd"}
 DISK_SIZES_GB = (20, 40, 60, 80, 100, 250, 500, 750, 1024, 2048, 4096, 8192, 12288)
 BANDWIDTHS_MBPS = (100, 250, *range(500, 10_001, 500))
 
 
 def disk_sizes_gb(plan: int) -> tuple[int, ...]:
     """Sizes of a disk plan; the hard-disk plan starts at 40 GB."""
-    return tuple(size for size in DISK_SIZES_GB if plan == 4 or 40 <= size <= 4096)
+    return tuple(size for size in DISK_SIZES_GB if plan == SSD or 40 <= size <= 4096)
 
 
 def server_plans(zone: str) -> list[ServerPlan]:

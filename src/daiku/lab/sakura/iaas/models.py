@@ -95,7 +95,7 @@ class Archive(Record):
 
 
 class Disk(Record):
-    """`edit` waits for the copy's end, then it is applied; `boot` powers the server on after that."""
+    """`boot`: the copy's end powers the server on. `installed` is known from the start; a copy's end makes it real."""
 
     plan: int
     size_mb: int
@@ -110,7 +110,6 @@ class Disk(Record):
     availability: Literal["migrating", "available", "failed"] = "available"
     copying: Copying | None = None
     installed: Installed | None = None
-    edit: dict[str, Any] | None = None
     boot: bool = False
 
 

@@ -1,0 +1,149 @@
+"""Archives: the public ones of a zone, and the customer's own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from daiku.lab.sakura.iaas.bodies import Common, Ref, parse_in, require_name, set_common
+from daiku.lab.sakura.iaas.catalog import DISK_SIZES_GB
+from daiku.lab.sakura.iaas.copying import begin, migrated_mb
+from daiku.lab.sakura.iaas.find import listing
+from daiku.lab.sakura.iaas.models import Archive, Disk
+from daiku.lab.sakura.iaas.wire import (
+    Call,
+    IaasError,
+    Reply,
+    bad_request,
+    common_view,
+    conflict,
+    created,
+    done,
+    reference,
+    routes,
+    single,
+    still_creating,
+)
+from daiku.lab.sakura.iaas.zones import zone_view
+from daiku.lab.sakura.world import World, transition
+
+
+class ArchiveBody(Common):
+    SizeMB: int = 0
+    SourceArchive: Ref | None = None
+    SourceDisk: Ref | None = None
+
+
+def archive_view(world: World, row: Archive) -> dict[str, Any]:
+    return common_view(row) | {
+        "Scope": row.scope,
+        "Availability": row.availability,
+        "SizeMB": row.size_mb,
+        "MigratedMB": migrated_mb(row, world.clock.now()),
+        "ServiceClass": "cloud/archive/20g",
+        "SourceDisk": reference(row.source_disk),
+        "SourceArchive": reference(row.source_archive),
+        "BundleInfo": None,
+        "Plan": {"ID": 2, "Name": "標準プラン", "StorageClass": "iscsi1204"},
+        "Storage": {"ID": 3001, "Name": f"archive-{row.zone}", "Class": "iscsi1204", "Generation": 100},
+        "Zone": zone_view(row.zone),
+        "FTPServer": _ftp(world, row) if row.ftp_open else None,
+    }
+
+
+def _ftp(world: World, row: Archive) -> dict[str, Any]:
+    """Made-up credentials: nothing listens there."""
+    password = world.random_for(f"ftp/{row.id}").randbytes(8).hex()
+    server = zone_view(row.zone)["FTPServer"]
+    return {
+        "HostName": server["HostName"],
+        "IPAddress": server["IPAddress"],
+        "User": f"archive{row.id}",
+        "Password": password,
+    }
+
+
+@transition("archive.copied")
+def _copied(world: World, target: int, _: int) -> None:
+    row = world.find(Archive, target)
+    if row is not None and row.copying is not None:
+        row.copying, row.availability = None, "available"
+
+
+def _own(call: Call) -> Archive:
+    row = call.get(Archive)
+    if row.scope == "shared":
+        raise IaasError(403)
+    return row
+
+
+@routes.on("GET", "/archive")
+def find(call: Call) -> Reply:
+    return listing(call, "Archives", [archive_view(call.world, row) for row in call.all(Archive)])
+
+
+@routes.on("POST", "/archive")
+def create(call: Call) -> Reply:
+    """A copy of a disk or an archive, or a blank one whose FTP server waits for an upload."""
+    body = parse_in(call, "Archive", ArchiveBody)
+    require_name(body)
+    source: Archive | Disk | None = None
+    if body.SourceArchive is not None and body.SourceArchive.ID is not None:
+        source = call.get(Archive, body.SourceArchive.ID)
+    elif body.SourceDisk is not None and body.SourceDisk.ID is not None:
+        source = call.get(Disk, body.SourceDisk.ID)
+    if source is not None and source.availability != "available":
+        raise still_creating()
+    size = source.size_mb if source is not None else body.SizeMB
+    if size % 1024 or size // 1024 not in DISK_SIZES_GB:
+        raise bad_request("Archive.SizeMB: no such size")
+    row = Archive(id=call.world.new_id(), zone=call.zone, size_mb=size)
+    set_common(row, body, call.now)
+    call.world.add(row)
+    if source is None:
+        row.availability, row.ftp_open = "uploading", True
+    else:
+        row.installed = source.installed.model_copy(deep=True) if source.installed is not None else None
+        row.source_archive = source.id if isinstance(source, Archive) else None
+        row.source_disk = source.id if isinstance(source, Disk) else None
+        row.availability, row.copying = "migrating", begin(call.world, row.id, "archive.copied", size)
+    return created("Archive", archive_view(call.world, row))
+
+
+@routes.on("GET", r"/archive/{id:\d+}")
+def read(call: Call) -> Reply:
+    return single("Archive", archive_view(call.world, call.get(Archive)))
+
+
+@routes.on("PUT", r"/archive/{id:\d+}")
+def update(call: Call) -> Reply:
+    row = _own(call)
+    set_common(row, parse_in(call, "Archive", ArchiveBody), call.now)
+    return single("Archive", archive_view(call.world, row))
+
+
+@routes.on("DELETE", r"/archive/{id:\d+}")
+def delete(call: Call) -> Reply:
+    row = _own(call)
+    if row.availability == "migrating":
+        raise conflict("The archive is being copied.")
+    view = archive_view(call.world, row)
+    call.world.remove(row)
+    return single("Archive", view)
+
+
+@routes.on("PUT", r"/archive/{id:\d+}/ftp")
+def open_ftp(call: Call) -> Reply:
+    row = _own(call)
+    if row.availability == "migrating" or row.ftp_open:
+        raise conflict("The FTP server is open already, or the archive is being copied.")
+    row.ftp_open, row.availability = True, "uploading"
+    return single("FTPServer", _ftp(call.world, row))
+
+
+@routes.on("DELETE", r"/archive/{id:\d+}/ftp")
+def close_ftp(call: Call) -> Reply:
+    row = _own(call)
+    if not row.ftp_open:
+        raise conflict("The FTP server is not open.")
+    row.ftp_open, row.availability = False, "available"
+    return done()
