@@ -51,7 +51,7 @@ def _address(value: str) -> str:
     return str(IPv4Address(value)) if value else ""
 
 
-RefId = Annotated[int | None, BeforeValidator(_no_id), Field(ge=1, le=999_999_999_999)]
+RefId = Annotated[Annotated[int, Field(ge=1, le=999_999_999_999)] | None, BeforeValidator(_no_id)]
 Flag = Annotated[str, BeforeValidator(_flag)]
 """A flag inside settings: "True" or "False"."""
 Digits = Annotated[str, BeforeValidator(_digits), Field(max_length=10)]
