@@ -1,0 +1,132 @@
+"""What happened: runs, their steps, and what each host was last brought to.
+
+Nothing here is secret: a message is what a user was told. A step is written when it begins and again when it ends, so
+that a run which was killed shows where it stood.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from daiku.ledger.database import Database
+from daiku.ledger.lock import Holder, this_process
+
+Outcome = Literal["running", "done", "unchanged", "failed", "interrupted"]
+MESSAGE_LENGTH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One command that changes things. Times are seconds since 1970; `finished` is None while it runs or was killed."""
+
+    id: str
+    verb: str
+    who: str
+    machine: str
+    pid: int
+    started: float
+    finished: float | None
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing done within a run. `host` is "" for a step that concerns no single host."""
+
+    number: int
+    run: str
+    host: str
+    step: str
+    started: float
+    finished: float | None
+    outcome: Outcome
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The bundle that a host was last brought to: `bundle` is its digest."""
+
+    host: str
+    run: str
+    bundle: str
+    at: float
+
+
+class Journal:
+    """Reads and writes the journal of one cluster. Safe to share between threads."""
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+
+    def start(self, verb: str, holder: Holder | None = None) -> str:
+        """Begin a run and return its ID, which sorts by time."""
+        me = holder or this_process()
+        now = self._clock()
+        run = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime(now))}-{secrets.token_hex(3)}"
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, NULL, 'running', '')",
+                (run, verb, me.who, me.machine, me.pid, now),
+            )
+        return run
+
+    def finish(self, run: str, outcome: Outcome, message: str = "") -> None:
+        """End a run."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE runs SET finished = ?, outcome = ?, message = ? WHERE id = ?",
+                (self._clock(), outcome, message[:MESSAGE_LENGTH], run),
+            )
+
+    def begin_step(self, run: str, step: str, host: str = "") -> int:
+        """Begin a step and return its number."""
+        with self._database.writing() as connection:
+            cursor = connection.execute(
+                "INSERT INTO steps (run, host, step, started, outcome, message) VALUES (?, ?, ?, ?, 'running', '')",
+                (run, host, step, self._clock()),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    def end_step(self, number: int, outcome: Outcome, message: str = "") -> None:
+        """End a step."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "UPDATE steps SET finished = ?, outcome = ?, message = ? WHERE number = ?",
+                (self._clock(), outcome, message[:MESSAGE_LENGTH], number),
+            )
+
+    def receive(self, run: str, host: str, bundle: str) -> None:
+        """Note that `host` now holds the bundle with that digest."""
+        with self._database.writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO receipts (host, run, bundle, at) VALUES (?, ?, ?, ?)",
+                (host, run, bundle, self._clock()),
+            )
+
+    def runs(self, limit: int = 50) -> tuple[Run, ...]:
+        """The latest runs, newest first."""
+        rows = self._database.rows("SELECT * FROM runs ORDER BY started DESC, id DESC LIMIT ?", limit)
+        return tuple(Run(**_values(row)) for row in rows)
+
+    def steps(self, run: str) -> tuple[Step, ...]:
+        """The steps of a run, in the order in which they began."""
+        rows = self._database.rows("SELECT * FROM steps WHERE run = ? ORDER BY number", run)
+        return tuple(Step(**_values(row)) for row in rows)
+
+    def receipts(self) -> tuple[Receipt, ...]:
+        """The last receipt of each host, by name."""
+        rows = self._database.rows("SELECT * FROM receipts ORDER BY host")
+        return tuple(Receipt(**_values(row)) for row in rows)
+
+
+def _values(row: sqlite3.Row) -> dict[str, Any]:
+    return {key: row[key] for key in row.keys()}  # noqa: SIM118 - a Row iterates over its values
