@@ -81,6 +81,9 @@ def diff(resource: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any
         if field.name not in olds and new is not UNKNOWN and new == field.default:
             continue  # a state older than the property: its default is what was always there
         changes.extend(_compare(field.type, field.name, olds.get(field.name), new, top.of(field)))
+    for field in resource.outputs:
+        if field.wanted is not None and olds.get(field.name, field.wanted) != field.wanted:
+            changes.append(FieldChange(field.name, Kind.UPDATE, Change.LIVE, field.reason))
     return Difference(tuple(changes))
 
 
@@ -116,6 +119,8 @@ def foresee(resource: ResourceType, olds: Mapping[str, Any] | None, news: Mappin
     for field in resource.outputs:
         if olds is None or changed.intersection(field.varies_with):
             state[field.name] = UNKNOWN
+        elif field.wanted is not None:
+            state[field.name] = field.wanted
         elif field.name in olds:
             state[field.name] = olds[field.name]
     return state

@@ -108,6 +108,7 @@ class Field:
     choices: tuple[str, ...] = ()
     varies_with: tuple[str, ...] = ()
     problem: Callable[[Any], str] | None = None
+    wanted: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import INTEGER, STRING, Change, Field, ResourceType
+from daiku.provider.context import Context
+from daiku.provider.fields import Change, Failure, Field, INTEGER, Props, ResourceType, STRING
 from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, ident
+from daiku.errors import ApiError
+from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.wire.http import Json
+from daiku.wire.sakura_calls import as_dict, id_of
+from daiku.wire.sakura_kinds import DISK
 
+PLANS = {"ssd": "4", "hdd": "2"}
+_SOURCES = {"sourceArchiveId": "SourceArchive", "sourceDiskId": "SourceDisk"}
 _FIXED = "the API cannot change it: a new disk is made, and what is on the old one is lost"
 
 TYPE = ResourceType(
@@ -55,3 +63,56 @@ TYPE = ResourceType(
         RESOURCE_ID,
     ),
 )
+
+
+class DiskHandler(CloudObject):
+    type = TYPE
+    kind = DISK
+
+    def check(self, inputs: Props) -> list[Failure]:
+        if "sourceArchiveId" in inputs and "sourceDiskId" in inputs:
+            return [Failure("sourceDiskId", "and sourceArchiveId cannot both be the source")]
+        return []
+
+    def make(self, ctx: Context, goal: Goal) -> Json:
+        inputs = goal.inputs
+        body: Json = {
+            **self.named(goal),
+            "Plan": {"ID": int(PLANS[inputs["plan"]])},
+            "SizeMB": inputs["sizeGb"] * 1024,
+            "Connection": inputs["connection"],
+            "EncryptionAlgorithm": inputs["encryption"],
+        }
+        for name, key in _SOURCES.items():
+            if name in inputs:
+                body[key] = {"ID": inputs[name]}
+        return ctx.cloud.create(DISK, body, zone=goal.zone)
+
+    def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
+        """A copy that failed is deleted and made again."""
+        for last in (False, False, True):
+            try:
+                live = ctx.cloud.wait_available(DISK, id_of(live), zone=goal.zone)
+                break
+            except ApiError as error:
+                if error.code != "failed" or last:
+                    raise
+                ctx.cloud.delete_when_free(DISK, id_of(live), zone=goal.zone)
+                live = self.make(ctx, goal)
+        return self.set_attributes(ctx, live, goal)
+
+    def state(self, ctx: Context, live: Json, prior: Props) -> Props:
+        plan = id_of(as_dict(live.get("Plan")))
+        state = {
+            **self.common_state(ctx, live),
+            "zone": prior.get("zone") or ctx.zone,
+            "plan": next((name for name, number in PLANS.items() if number == plan), plan),
+            "sizeGb": int(live.get("SizeMB") or 0) // 1024,
+            "connection": str(live.get("Connection") or "virtio"),
+            "encryption": str(live.get("EncryptionAlgorithm") or "none"),
+        }
+        for name, key in _SOURCES.items():
+            # The API forgets a source that was deleted since; the disk is still its copy.
+            if source := id_of(as_dict(live.get(key))) or prior.get(name, ""):
+                state[name] = source
+        return state

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import BOOLEAN, INTEGER, STRING, Change, Field, ListOf, Object, ResourceType
+from daiku.provider.context import Context
+from daiku.provider.fields import BOOLEAN, Change, Field, INTEGER, ListOf, Object, Props, ResourceType, STRING
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -15,6 +16,11 @@ from daiku.provider.resources.common import (
     mask,
     port,
 )
+from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
+from daiku.provider.resources.cloud_object import Goal
+from daiku.wire.http import Json
+from daiku.wire.sakura_calls import as_dict, as_list, id_of
+from daiku.wire.sakura_kinds import LOAD_BALANCER
 
 PLANS = {"standard": "1", "highspec": "2"}
 _FIXED = "the API fixes the network side and the plan when the load balancer is made"
@@ -112,5 +118,118 @@ TYPE = ResourceType(
             problem=lambda value: "at most 20 VIPs" if len(value) > 20 else "",
         ),
         RESOURCE_ID,
+        APPLIED,
     ),
 )
+
+
+class LoadBalancerHandler(Appliance):
+    type = TYPE
+    kind = LOAD_BALANCER
+
+    def make(self, ctx: Context, goal: Goal) -> Json:
+        inputs = goal.inputs
+        plan = {"ID": int(PLANS[inputs["plan"]])}
+        network: Json = {"NetworkMaskLen": inputs["networkMaskLen"]}
+        if "defaultRoute" in inputs:
+            network["DefaultRoute"] = inputs["defaultRoute"]
+        body: Json = {
+            **self.named(goal),
+            "Plan": plan,
+            "Remark": {
+                "Plan": plan,
+                "Switch": {"ID": inputs["switchId"]},
+                "VRRP": {"VRID": inputs["vrid"]},
+                "Network": network,
+                "Servers": [{"IPAddress": address} for address in inputs["ipAddresses"]],
+            },
+            "Settings": {"LoadBalancer": [_vip_body(vip) for vip in inputs["vips"]]},
+        }
+        return ctx.cloud.create(LOAD_BALANCER, body, zone=goal.zone)
+
+    def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
+        ident = id_of(live)
+        live = ctx.cloud.wait_available(LOAD_BALANCER, ident, zone=goal.zone)
+        live = ctx.cloud.power_on(LOAD_BALANCER, ident, zone=goal.zone)
+        if not goal.olds or _vips(live) != goal.inputs["vips"] or not is_applied(live):
+            settings: Json = {"LoadBalancer": [_vip_body(vip) for vip in goal.inputs["vips"]]}
+            live = self.apply_settings(ctx, live, settings, goal)
+        return self.set_attributes(ctx, live, goal)
+
+    def state(self, ctx: Context, live: Json, prior: Props) -> Props:
+        remark = as_dict(live.get("Remark"))
+        network = as_dict(remark.get("Network"))
+        plan = id_of(as_dict(live.get("Plan"))) or id_of(as_dict(remark.get("Plan")))
+        state = {
+            **self.common_state(ctx, live),
+            "zone": prior.get("zone") or ctx.zone,
+            "plan": next((name for name, number in PLANS.items() if number == plan), plan),
+            "switchId": id_of(as_dict(live.get("Switch"))) or id_of(as_dict(remark.get("Switch"))),
+            "vrid": int(as_dict(remark.get("VRRP")).get("VRID") or 0),
+            "ipAddresses": [
+                str(server["IPAddress"]) for server in as_list(remark.get("Servers")) if as_dict(server)
+            ],
+            "networkMaskLen": int(network.get("NetworkMaskLen") or 0),
+            "vips": _vips(live),
+            "applied": is_applied(live),
+        }
+        if network.get("DefaultRoute"):
+            state["defaultRoute"] = str(network["DefaultRoute"])
+        return state
+
+
+def _vip_body(vip: Props) -> Json:
+    """Numbers are text on this wire."""
+    return {
+        "VirtualIPAddress": vip["virtualIpAddress"],
+        "Port": str(vip["port"]),
+        "DelayLoop": str(vip["delayLoop"]),
+        "SorryServer": vip["sorryServer"],
+        "Description": vip["description"],
+        "Servers": [_server_body(server, vip["port"]) for server in vip["servers"]],
+    }
+
+
+def _server_body(server: Props, port: int) -> Json:
+    check: Json = {
+        "Protocol": server["protocol"],
+        "Retry": str(server["retry"]),
+        "ConnectTimeout": str(server["connectTimeout"]),
+    }
+    if server["protocol"] in ("http", "https"):
+        check |= {"Path": server["path"], "Status": str(server["status"])}
+    return {
+        "IPAddress": server["ipAddress"],
+        "Port": str(port),
+        "Enabled": "True" if server["enabled"] else "False",
+        "HealthCheck": check,
+    }
+
+
+def _vips(live: Json) -> list[Props]:
+    listed = as_list(as_dict(live.get("Settings")).get("LoadBalancer"))
+    return [_vip_state(as_dict(vip)) for vip in listed if as_dict(vip)]
+
+
+def _vip_state(vip: Json) -> Props:
+    return {
+        "virtualIpAddress": str(vip.get("VirtualIPAddress") or ""),
+        "port": int(vip.get("Port") or 0),
+        "delayLoop": int(vip.get("DelayLoop") or 10),
+        "sorryServer": str(vip.get("SorryServer") or ""),
+        "description": str(vip.get("Description") or ""),
+        "servers": [_server_state(as_dict(server)) for server in as_list(vip.get("Servers")) if server],
+    }
+
+
+def _server_state(server: Json) -> Props:
+    check = as_dict(server.get("HealthCheck"))
+    return {
+        "ipAddress": str(server.get("IPAddress") or ""),
+        "enabled": str(server.get("Enabled") or "True").lower() == "true",
+        "protocol": str(check.get("Protocol") or "tcp"),
+        "path": str(check.get("Path") or ""),
+        "status": int(check.get("Status") or 200),
+        "retry": int(check.get("Retry") or 2),
+        "connectTimeout": int(check.get("ConnectTimeout") or 6),
+    }

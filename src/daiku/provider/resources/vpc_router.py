@@ -37,6 +37,7 @@ TYPE = ResourceType(
         *NETWORK_FIELDS,
         *SETTINGS_FIELDS,
         RESOURCE_ID,
+        APPLIED,
         Field(
             name="publicIp",
             type=STRING,
