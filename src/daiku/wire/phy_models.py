@@ -26,7 +26,7 @@ class _Answer(BaseModel):
             path = ".".join(str(part) for part in first["loc"])
             raise ApiError(
                 f"the answer's {path} cannot be read: {first['msg']}", where=f"PHY {cls.__name__}", status=200
-            ) from error
+            ) from None  # the cause would show the value, which may be a secret
 
 
 class Service(_Answer):

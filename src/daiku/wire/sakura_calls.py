@@ -120,12 +120,13 @@ class SakuraCalls:
             if include:
                 query["Include"] = list(include)
             answer = self._request("GET", self._path(kind, zone), query=encode_query(query))
+            before = len(found)
             page = [cast("Json", even(item)) for item in as_list(answer.get(kind.plural))]
             for item in page:
                 # A page may repeat what moved while it was read; without an ID the place tells objects apart.
                 found.setdefault(id_of(item) or f"{start}/{len(found)}", item)
             start += len(page)
-            if not page or start >= int(answer.get("Total") or 0):
+            if len(found) == before or len(found) >= int(answer.get("Total") or 0):
                 break
         return [item for item in found.values() if _is_of(kind, item)]
 

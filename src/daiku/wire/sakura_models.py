@@ -38,7 +38,7 @@ class _Model(BaseModel):
                 f"the answer's {path} cannot be read: {first['msg']}",
                 where=f"{cls.__name__} {item.get('ID', '')}".strip(),
                 status=200,
-            ) from error
+            ) from None  # the cause would show the value, which may be a secret
 
 
 class Reference(_Model):
