@@ -1,0 +1,140 @@
+"""One cluster file with everything that belongs to it, composed for the verbs that touch the world."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from daiku.cli.output import Progress
+from daiku.errors import StateError
+
+if TYPE_CHECKING:
+    from daiku.ledger.database import Database
+    from daiku.ledger.host_keys import PinnedHostKeys
+    from daiku.ledger.journal import Journal
+    from daiku.ledger.paths import State
+    from daiku.plan.facts import Facts
+    from daiku.plan.model import Plan
+    from daiku.spec.load import Loaded
+    from daiku.stacks.engine import Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A cluster file, its plan, and what daiku remembers of it."""
+
+    file: Path
+    loaded: Loaded
+    plan: Plan
+    state: State
+    database: Database
+
+    @property
+    def facts_file(self) -> Path:
+        """Facts of the last `up`, so that verbs that only touch hosts need no engine."""
+        return self.state.directory / "facts.json"
+
+    def facts(self) -> Facts | None:
+        """Facts of the last `up`; None before the first."""
+        from daiku.plan.facts import Facts
+
+        try:
+            text = self.facts_file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
+        try:
+            return Facts.model_validate_json(text)
+        except ValueError as error:
+            raise StateError(
+                "the facts of the last `up` cannot be read", where=str(self.facts_file), hint="run: daiku up"
+            ) from error
+
+    def keep_facts(self, facts: Facts | None) -> None:
+        """Remember the facts; None forgets them."""
+        if facts is None:
+            self.facts_file.unlink(missing_ok=True)
+            return
+        temporary = self.facts_file.with_suffix(".new")
+        temporary.write_text(facts.model_dump_json(indent=1), encoding="utf-8")
+        temporary.replace(self.facts_file)
+
+    def need_facts(self) -> Facts:
+        """Facts of the last `up`; StateError when the cluster was never made."""
+        facts = self.facts()
+        if facts is None:
+            raise StateError(f"cluster {self.plan.cluster} was not made yet", where=str(self.file), hint="run: daiku up")
+        return facts
+
+    def host_keys(self, facts: Facts) -> PinnedHostKeys:
+        """The pinned keys of the hosts as they are now; keys that a provider saw at an install are pinned too."""
+        from daiku.ledger.host_keys import PinnedHostKeys
+
+        keys = PinnedHostKeys(self.database, {node.name: node.incarnation for node in facts.nodes})
+        for node in facts.nodes:
+            if node.host_key and keys.pinned(node.name) is None:
+                keys.pin(node.name, node.host_key)
+        return keys
+
+    def journal(self) -> Journal:
+        from daiku.ledger.journal import Journal
+
+        return Journal(self.database)
+
+    def deploy_key(self) -> tuple[Path, str]:
+        """The cluster's own SSH key: path of the private half, text of the public one."""
+        from daiku.ledger.keys import ensure_deploy_key
+
+        return ensure_deploy_key(self.state.keys)
+
+    def engine(self, progress: Progress) -> Engine:
+        """The Pulumi engine for this cluster; MissingToolError when it can be neither found nor built."""
+        from daiku.lab.tools.build import find_or_build
+        from daiku.stacks.engine import Engine
+        from daiku.stacks.inputs import gather
+        from daiku.stacks.program import declare
+
+        binary = find_or_build("pulumi", progress.line)
+        private, public = self.deploy_key()
+        inputs = gather(self.plan, public, os.environ, key_file=private)
+        return Engine(
+            lambda: declare(inputs), self.plan.cluster, directory=self.state.directory, binary=binary
+        )
+
+    @contextmanager
+    def exclusively(self, verb: str) -> Iterator[str]:
+        """Hold the cluster's lock and a journal entry for `verb`; yields the run's ID."""
+        from daiku.errors import DaikuError
+        from daiku.ledger.lock import acquire
+
+        journal = self.journal()
+        with acquire(self.database, verb).keep():
+            run = journal.start(verb)
+            try:
+                yield run
+            except KeyboardInterrupt:
+                journal.finish(run, "interrupted")
+                raise
+            except DaikuError as error:
+                journal.finish(run, "failed", str(error))
+                raise
+            except BaseException as error:
+                journal.finish(run, "failed", type(error).__name__)
+                raise
+            journal.finish(run, "done")
+
+
+def open_job(file: Path) -> Job:
+    """Load and plan the file, and open what daiku remembers of its cluster. SpecError with all faults."""
+    from daiku.ledger.database import Database
+    from daiku.ledger.paths import State
+    from daiku.plan.make import make
+    from daiku.spec.load import load
+
+    loaded = load(file)
+    plan = make(loaded)
+    state = State.of(file, plan.cluster)
+    return Job(file=file, loaded=loaded, plan=plan, state=state, database=Database(state.database))
