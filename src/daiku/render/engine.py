@@ -82,7 +82,7 @@ def _yaml(value: object) -> _Quoted:
 class _Dumper(yaml.SafeDumper):
     """Writes no anchors, so that a repeated value reads the same everywhere."""
 
-    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002
+    def ignore_aliases(self, data: Any) -> bool:
         return True
 
 

@@ -1,0 +1,51 @@
+"""What makes a changed file live: one command for each kind, in the order in which they must run.
+
+A unit may not be installed yet when the first files arrive. Its trigger then has nothing to do: the package
+starts the unit with the files already in place.
+"""
+
+from __future__ import annotations
+
+from daiku.render.bundle import Trigger
+
+SYSCTL_FILE = "/etc/sysctl.d/90-daiku.conf"
+SYSCTL_BRIDGE_FILE = "/etc/sysctl.d/91-daiku-bridge.conf"
+SELECTIONS_FILE = "/etc/daiku/packages.selections"
+
+MODULES = ("overlay", "br_netfilter")
+"""Kernel modules that every node loads."""
+UNITS = ("chrony.service", "containerd.service", "kubelet.service")
+"""Units that every node starts at boot."""
+
+
+def _shell(script: str) -> tuple[str, ...]:
+    return ("sh", "-c", script)
+
+
+def _units(verb: str, *units: str) -> tuple[str, ...]:
+    return _shell(
+        f"systemctl daemon-reload || exit; for unit in {' '.join(units)}; do "
+        f"test ! -e /usr/lib/systemd/system/$unit || systemctl {verb} $unit || exit; done"
+    )
+
+
+_ALL = (
+    Trigger("modules", ("modprobe", "-a", *MODULES), 20),
+    Trigger("sysctl", ("sysctl", "-q", "-p", SYSCTL_FILE), 30),
+    Trigger(
+        "sysctl-bridge",
+        _shell(f"test ! -d /proc/sys/net/bridge || sysctl -q -p {SYSCTL_BRIDGE_FILE}"),
+        31,
+    ),
+    Trigger("hostname", ("hostname", "-F", "/etc/hostname"), 40),
+    Trigger("netplan", ("netplan", "apply"), 50),
+    # dpkg passes over a package that is not installed yet, with a warning: installing sets the selections
+    # again.
+    Trigger("hold", _shell(f"dpkg --set-selections < {SELECTIONS_FILE}"), 60),
+    Trigger("units", _units("enable", *UNITS), 70),
+    Trigger("sshd", _units("reload-or-restart", "ssh.service"), 80),
+    Trigger("chrony", _units("restart", "chrony.service"), 81),
+    Trigger("containerd", _units("restart", "containerd.service"), 82),
+)
+TRIGGERS = {trigger.name: trigger for trigger in _ALL}
+"""By name. There is none for the kubelet: `kubeadm` writes its configuration from ours, after a drain."""

@@ -1,0 +1,49 @@
+"""Plans of the example for these tests: as it is, with more GPU nodes, or with settings changed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daiku.plan.facts import Facts, NodeFacts
+from daiku.plan.make import make
+from daiku.plan.model import Plan
+from daiku.spec.load import parse
+
+EXAMPLE = Path(__file__).parents[2] / "examples/ishikari/cluster.yaml"
+
+
+def example_text() -> str:
+    return EXAMPLE.read_text()
+
+
+def plan(*, gpus: int = 4, **changes: Any) -> Plan:
+    """The example's plan with `gpus` GPU servers. `changes` replace whole sections of the file by their
+    name."""
+    document = yaml.safe_load(example_text())
+    (pool,) = document["gpuPools"]
+    pool["nodes"] = [{"index": i, "id": f"1136000000{i:02d}"} for i in range(1, gpus + 1)]
+    document |= changes
+    return make(parse(yaml.safe_dump(document), "cluster.yaml"))
+
+
+def facts(made: Plan) -> Facts:
+    """Facts as after `up`: every machine has an ID that other machines do not shift."""
+    nodes = tuple(
+        NodeFacts(
+            name=node.name,
+            resource_id=node.phy_id or f"1130000{len(node.role):02d}{node.index:03d}",
+            provider_id=f"sakura://{made.zone}/{node.name}",
+            incarnation="1",
+        )
+        for node in made.nodes
+    )
+    return Facts(
+        cluster=made.cluster,
+        plan_digest=made.digest(),
+        router_address="192.0.2.1",
+        bastion_port=20022,
+        nodes=nodes,
+    )
