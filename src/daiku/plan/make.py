@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daiku.errors import SpecError
 from daiku.plan import nodes as machines
 from daiku.plan.aws import aws_plan
 from daiku.plan.load_balancing import API_PORT, load_balancer
@@ -15,6 +16,7 @@ from daiku.plan.model import (
     TenantPlan,
 )
 from daiku.plan.mtu import mtu_plan
+from daiku.plan.review import refusals
 from daiku.plan.view import View, release_of
 from daiku.spec import defaults
 from daiku.spec.cluster import Cluster
@@ -25,6 +27,9 @@ BASTION_INDEX = 1
 
 def make(loaded: Loaded) -> Plan:
     """Decide everything. Raises SpecError with every clash, each with the lines that take part in it."""
+    faults = refusals(loaded)
+    if faults:
+        raise SpecError(faults)
     view = View.of(loaded)
     cluster = view.cluster
     nodes = machines.nodes(view)
@@ -73,7 +78,7 @@ def _router(cluster: Cluster, nodes: tuple[NodePlan, ...]) -> RouterPlan:
     bastion = next(n for n in nodes if n.role == "management" and n.index == BASTION_INDEX)
     return RouterPlan(
         plan=egress.router,
-        bandwidth_mbps=None if egress.router == "standard" else egress.bandwidth_mbps,
+        bandwidth_mbps=defaults.bandwidth_mbps(cluster),
         addresses=defaults.router_addresses(cluster),
         prefix_length=defaults.node_network(cluster).prefixlen,
         vrid=egress.vrid,

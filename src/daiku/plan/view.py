@@ -52,6 +52,19 @@ class View:
         """Node addresses of the pool at that place in the file."""
         return defaults.pool_block(self.cluster, position)
 
+    def gpu_count(self) -> int:
+        """GPUs of all pools together."""
+        return sum(len(pool.nodes) * pool.gpu.count for pool in self.cluster.gpu_pools)
+
+    def node_count(self) -> int:
+        """Machines that take part in the pod network."""
+        cluster = self.cluster
+        return (
+            cluster.control_plane.count
+            + cluster.management.count
+            + sum(len(p.nodes) for p in cluster.gpu_pools)
+        )
+
     def clash(self, path: Path, message: str, other: Path, role: str, hint: str = "") -> Fault:
         """A fault that two lines share: the second is shown under the first with what it has to do with it."""
         return self.source.fault(path, message, hint, others=(self.source.fault(other, role),))

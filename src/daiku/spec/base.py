@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
 
@@ -86,6 +86,14 @@ _DOMAIN = re.compile(
 )
 
 
+_CIDR = r"[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}"
+
+
+def _form(pattern: str) -> WithJsonSchema:
+    # For editors only: our own messages say more than "does not match the pattern".
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern}$"})
+
+
 def _name(value: str) -> str:
     if not _NAME.fullmatch(value):
         raise ValueError(f"`{value}` is no name here; 1 to 32 of a-z, 0-9 and '-', starting with a letter")
@@ -98,17 +106,17 @@ def _domain(value: str) -> str:
     return value
 
 
-AnyCidr = Annotated[str, AfterValidator(_cidr)]
+AnyCidr = Annotated[str, AfterValidator(_cidr), _form(_CIDR)]
 """An IPv4 range with no host bits set, as text: `0.0.0.0/0` too."""
-Cidr = Annotated[str, AfterValidator(_cidr), AfterValidator(_unicast)]
+Cidr = Annotated[str, AfterValidator(_cidr), AfterValidator(_unicast), _form(_CIDR)]
 """A range that hosts can have addresses in: `10.10.0.0/20`."""
-Address = Annotated[str, AfterValidator(_address)]
+Address = Annotated[str, AfterValidator(_address), WithJsonSchema({"type": "string", "format": "ipv4"})]
 """One IPv4 address, as text."""
-LinkAddress = Annotated[str, AfterValidator(_link_address)]
+LinkAddress = Annotated[str, AfterValidator(_link_address), _form(_CIDR)]
 """One end of a point-to-point link with its prefix length, /30 or /31."""
-Name = Annotated[str, AfterValidator(_name)]
+Name = Annotated[str, AfterValidator(_name), _form(_NAME.pattern)]
 """A DNS label of at most 32 characters."""
-Domain = Annotated[str, AfterValidator(_domain)]
+Domain = Annotated[str, AfterValidator(_domain), WithJsonSchema({"type": "string", "format": "hostname"})]
 """A DNS name in lower case."""
 ServiceId = Annotated[str, Field(pattern=r"^\d{12}$", examples=['"113600000001"'])]
 """A 12-digit Sakura resource or service ID, as text."""

@@ -20,6 +20,7 @@ from daiku.spec.cluster import Cluster
 CONTROL_PLANE_OFFSET = 10
 MANAGEMENT_OFFSET = 30
 MAX_CONTROL_PLANES = 7
+DEFAULT_BANDWIDTH_MBPS = 500
 
 
 def node_network(cluster: Cluster) -> IPv4Network:
@@ -52,9 +53,36 @@ def load_balancer_addresses(cluster: Cluster) -> tuple[str, ...]:
     return (at(network, 8), at(network, 9)) if cluster.load_balancer.plan == "highspec" else (at(network, 8),)
 
 
+def bandwidth_mbps(cluster: Cluster) -> int | None:
+    """Of the router+switch in front of the VPC router; None for plan standard, which has none."""
+    egress = cluster.network.egress
+    return None if egress.router == "standard" else (egress.bandwidth_mbps or DEFAULT_BANDWIDTH_MBPS)
+
+
 def pool_block(cluster: Cluster, position: int) -> IPv4Network:
     """The node addresses of the pool at that place in the file."""
     given = cluster.gpu_pools[position].addresses
     return (
         IPv4Network(given) if given else IPv4Network(f"{at(node_network(cluster), 256 * (position + 1))}/24")
     )
+
+
+def fill(cluster: Cluster) -> Cluster:
+    """The same cluster with every default written out, nodes by index: their place in the list means nothing."""
+    network = cluster.network.model_copy(
+        update={
+            "node": cluster.network.node.model_copy(update={"gateway": gateway(cluster)}),
+            "egress": cluster.network.egress.model_copy(update={"bandwidth_mbps": bandwidth_mbps(cluster)}),
+        }
+    )
+    balancer = cluster.load_balancer.model_copy(update={"addresses": load_balancer_addresses(cluster)})
+    pools = tuple(
+        pool.model_copy(
+            update={
+                "addresses": str(pool_block(cluster, position)),
+                "nodes": tuple(sorted(pool.nodes, key=lambda n: (n.index, n.id))),
+            }
+        )
+        for position, pool in enumerate(cluster.gpu_pools)
+    )
+    return cluster.model_copy(update={"network": network, "load_balancer": balancer, "gpu_pools": pools})

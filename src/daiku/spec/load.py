@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from daiku.errors import Fault, SpecError
 from daiku.spec.cluster import Cluster
+from daiku.spec.defaults import fill
 from daiku.spec.faults import explain_error
 from daiku.spec.source import Source, read
 
@@ -53,12 +54,8 @@ def parse(text: str, file: str) -> Loaded:
 
 
 def canonical(cluster: Cluster) -> str:
-    """One JSON text for one meaning: defaults filled in, nodes by index since their place in the list means nothing."""
-    pools = [
-        p.model_copy(update={"nodes": tuple(sorted(p.nodes, key=lambda n: (n.index, n.id)))})
-        for p in cluster.gpu_pools
-    ]
-    return cluster.model_copy(update={"gpu_pools": tuple(pools)}).model_dump_json(by_alias=True)
+    """One JSON text for one meaning: all defaults written out, and the same order for the same nodes."""
+    return fill(cluster).model_dump_json(by_alias=True)
 
 
 def digest(cluster: Cluster) -> str:

@@ -72,13 +72,13 @@ class Egress(Model):
         ),
     ] = "premium"
     bandwidth_mbps: Annotated[
-        int,
+        int | None,
         OnChange(Disruption.APPLY, "the router+switch gets a new ID"),
         Field(
             description="Bandwidth of the router+switch: 100, 250, 500 or 1000 to 10000 by 500. "
-            "Not for plan standard."
+            "Not for plan standard. Default: 500."
         ),
-    ] = 500
+    ] = None
     vrid: Annotated[
         int,
         OnChange(Disruption.REPLACE, "nodes lose the internet while the router is replaced"),

@@ -1,0 +1,99 @@
+"""Disks, replicas, tenants and the kubelet's placement policy against what the machines have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daiku.errors import Fault
+from daiku.plan.view import View
+from daiku.spec.source import Path
+
+GPUS_PER_NUMA_NODE = 4
+"""Of the eight-GPU servers that PHY offers: two sockets with four GPUs each."""
+
+
+def disks(view: View) -> Iterator[Fault]:
+    """The tiers of a node share its local disks, whole ones only."""
+    storage = view.cluster.storage
+    uses: list[tuple[int, Path, str]] = [
+        (storage.scratch_disks_per_node, ("storage", "scratchDisksPerNode"), "scratch")
+    ]
+    if storage.reliable is not None:
+        uses.append((storage.reliable.osd_disks_per_node, ("storage", "reliable", "osdDisksPerNode"), "Ceph"))
+    if storage.fast is not None:
+        uses.append((storage.fast.disks_per_node, ("storage", "fast", "disksPerNode"), "cache"))
+    wanted = sum(count for count, _, _ in uses)
+    for _, path, pool in view.pools():
+        if pool.nodes and wanted > pool.disks.count:
+            yield view.source.fault(
+                (*path, "disks", "count"),
+                f"a node of pool {pool.name} has {pool.disks.count} local disks; the storage tiers want {wanted}",
+                "set a tier to null, or give it fewer disks",
+                others=tuple(
+                    view.source.fault(where, f"{what}: {count}") for count, where, what in uses if count
+                ),
+            )
+
+
+def replicas(view: View) -> Iterator[Fault]:
+    """Each copy of reliable data lies on another GPU server."""
+    reliable, nodes = view.cluster.storage.reliable, sum(len(p.nodes) for p in view.cluster.gpu_pools)
+    if reliable is not None and 0 < nodes < reliable.replicas:
+        yield view.clash(
+            ("storage", "reliable", "replicas"),
+            f"{reliable.replicas} replicas need as many GPU nodes; there are {nodes}",
+            ("gpuPools",),
+            "pools of GPU servers",
+            "take fewer replicas, or no reliable tier: `reliable: null`",
+        )
+
+
+def tenant_names(view: View) -> Iterator[Fault]:
+    first: dict[str, Path] = {}
+    for place, tenant in enumerate(view.cluster.tenants):
+        here: Path = ("tenants", place, "name")
+        if first.setdefault(tenant.name, here) != here:
+            yield view.clash(
+                here, f"two tenants are called {tenant.name}", first[tenant.name], "the other tenant"
+            )
+
+
+def quotas(view: View) -> Iterator[Fault]:
+    """Nominal quotas are promises: together they may not exceed the GPUs that there are."""
+    there, promised = view.gpu_count(), 0
+    for place, tenant in enumerate(view.cluster.tenants):
+        promised += tenant.gpus
+        if promised > there:
+            yield view.clash(
+                ("tenants", place, "gpus"),
+                f"the tenants' quotas reach {promised} GPUs with {tenant.name}; there are {there}",
+                ("gpuPools",),
+                f"{there} GPUs",
+                "tenants may borrow what others leave idle: quotas need not cover peaks",
+            )
+            return
+
+
+def placement(view: View) -> Iterator[Fault]:
+    """Policies under which the kubelet rejects the pods that the pool is for (seen with its own topology manager)."""
+    policy = view.cluster.kubernetes.topology_policy
+    here: Path = ("kubernetes", "topologyPolicy")
+    for _, path, pool in view.pools():
+        if policy == "single-numa-node" and pool.gpu.count > GPUS_PER_NUMA_NODE:
+            yield view.clash(
+                here,
+                f"single-numa-node rejects every pod with more than {GPUS_PER_NUMA_NODE} GPUs, "
+                f"and pool {pool.name} has {pool.gpu.count} in a server",
+                (*path, "gpu", "count"),
+                "GPUs of a server",
+                "best-effort keeps whole-server pods possible",
+            )
+        spread = len({rail.numa for rail in pool.fabric.rails}) > 1
+        if policy == "restricted" and pool.fabric.vfs and spread:
+            yield view.clash(
+                here,
+                f"restricted rejects pods that ask for rails of both NUMA nodes, as pool {pool.name} has",
+                (*path, "fabric", "vfs"),
+                "one resource a rail",
+                "take best-effort, or `vfs: 0`",
+            )

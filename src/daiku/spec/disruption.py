@@ -1,0 +1,107 @@
+"""What an edit of the cluster file does to the cluster that runs: what changes, and what that disturbs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+from pydantic import BaseModel
+
+from daiku.spec.base import Disruption, OnChange
+from daiku.spec.cluster import Cluster
+from daiku.spec.defaults import fill
+from daiku.spec.machines import GpuNode, GpuPool
+from daiku.spec.platform import Tenant
+from daiku.spec.source import Path
+from daiku.spec.walk import settings
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One setting before and after; None: not there. List entries with an identity are named by it:
+    `gpuPools.h100.nodes.5`, so that their place in the list never counts as a change."""
+
+    path: str
+    before: Any
+    after: Any
+    disruption: Disruption
+    note: str
+
+
+_IDENTITY: dict[type[BaseModel], str] = {GpuPool: "name", GpuNode: "index", Tenant: "name"}
+
+
+@cache
+def _table() -> dict[Path, OnChange]:
+    return {s.path: s.on_change for s in settings(Cluster)}
+
+
+def on_change(path: Path) -> OnChange:
+    """What changing the setting does. List positions may be numbers, identities or `*`. KeyError: no such setting."""
+    table = _table()
+    known: Path = ()
+    for part in path:
+        if (*known, part) in table:
+            known = (*known, part)
+        elif any(p[: len(known) + 1] == (*known, "*") for p in table):
+            known = (*known, "*")
+        else:
+            raise KeyError(".".join(map(str, path)))
+    return table[known[:-1] if known[-1:] == ("*",) else known]
+
+
+def compare(old: Cluster, new: Cluster) -> tuple[Change, ...]:
+    """Every setting that differs, defaults that follow from other settings included, in the order of the classes."""
+    return tuple(_models(fill(old), fill(new), ()))
+
+
+def _models(old: BaseModel, new: BaseModel, path: Path) -> Iterator[Change]:
+    for name, field in type(new).model_fields.items():
+        yield from _values(getattr(old, name), getattr(new, name), (*path, field.alias or name))
+
+
+def _values(old: Any, new: Any, path: Path) -> Iterator[Change]:
+    if old == new:
+        return
+    one, other = _models_in(old), _models_in(new)
+    if isinstance(old, BaseModel) and isinstance(new, BaseModel):
+        yield from _models(old, new, path)
+    elif _keyed(one) or _keyed(other):
+        before, after = _by_identity(one), _by_identity(other)
+        for identity in [*before, *(k for k in after if k not in before)]:
+            yield from _values(before.get(identity), after.get(identity), (*path, identity))
+    elif one and len(one) == len(other):
+        for place, (was, now) in enumerate(zip(one, other, strict=True)):
+            yield from _values(was, now, (*path, place))
+    else:
+        yield _change(old, new, path)
+
+
+def _change(old: Any, new: Any, path: Path) -> Change:
+    own = on_change(path)
+    if old is None and isinstance(new, BaseModel):
+        own = OnChange(Disruption.NONE, "is added")
+    return Change(".".join(map(str, path)), _plain(old), _plain(new), own.disruption, own.note)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", by_alias=True)
+    if isinstance(value, tuple):
+        return [_plain(v) for v in cast("tuple[Any, ...]", value)]
+    return value
+
+
+def _models_in(value: Any) -> tuple[BaseModel, ...]:
+    items = cast("tuple[Any, ...]", value) if isinstance(value, tuple) else ()
+    return tuple(item for item in items if isinstance(item, BaseModel))
+
+
+def _keyed(value: tuple[BaseModel, ...]) -> bool:
+    return bool(value) and type(value[0]) in _IDENTITY
+
+
+def _by_identity(value: tuple[BaseModel, ...]) -> dict[str | int, BaseModel]:
+    return {getattr(item, _IDENTITY[type(item)]): item for item in value}
