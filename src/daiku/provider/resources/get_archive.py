@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import INTEGER, STRING, Field, FunctionType, ListOf
+from daiku.errors import NotFoundError
+from daiku.provider.context import Context
+from daiku.provider.fields import INTEGER, STRING, Field, FunctionType, ListOf, Props
+from daiku.wire.http import Json
+from daiku.wire.sakura_calls import as_list, id_of
+from daiku.wire.sakura_kinds import ARCHIVE
 
 TYPE = FunctionType(
     name="sakura:cloud:getArchive",
@@ -29,3 +34,31 @@ TYPE = FunctionType(
         Field(name="tags", type=ListOf(STRING), description="Its tags.", output=True),
     ),
 )
+
+
+class GetArchive:
+    type = TYPE
+
+    def invoke(self, ctx: Context, inputs: Props) -> Props:
+        tags = [str(tag) for tag in inputs["tags"]]
+        zone = inputs.get("zone")
+        if inputs["scope"] == "shared":
+            found = ctx.cloud.find_archive(tags, zone=zone)
+        else:
+            found = self._own(ctx, tags, zone)
+        return {
+            "id": id_of(found),
+            "name": str(found.get("Name") or ""),
+            "sizeGb": int(found.get("SizeMB") or 0) // 1024,
+            "tags": sorted(str(tag) for tag in as_list(found.get("Tags"))),
+        }
+
+    def _own(self, ctx: Context, tags: list[str], zone: str | None) -> Json:
+        found = [
+            archive
+            for archive in ctx.cloud.find_by_tag(ARCHIVE, *tags, zone=zone)
+            if archive.get("Scope") == "user" and archive.get("Availability") == "available"
+        ]
+        if not found:
+            raise NotFoundError(f"no archive of the account is tagged {', '.join(tags)}", where=zone or ctx.zone)
+        return max(found, key=lambda archive: (str(archive.get("CreatedAt") or ""), id_of(archive)))

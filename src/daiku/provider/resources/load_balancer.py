@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import BOOLEAN, Change, Field, INTEGER, ListOf, Object, Props, ResourceType, STRING
+from daiku.provider.fields import BOOLEAN, Change, Failure, Field, INTEGER, ListOf, Object, Props, ResourceType, STRING
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -126,6 +126,16 @@ TYPE = ResourceType(
 class LoadBalancerHandler(Appliance):
     type = TYPE
     kind = LOAD_BALANCER
+
+    def check(self, inputs: Props) -> list[Failure]:
+        """A path or a status means nothing to other checks than HTTP's, and the API would forget it."""
+        failures: list[Failure] = []
+        for i, vip in enumerate(inputs["vips"] if isinstance(inputs["vips"], list) else []):
+            for j, server in enumerate(vip["servers"] if isinstance(vip, dict) else []):
+                if server["protocol"] in ("tcp", "ping") and (server["path"], server["status"]) != ("", 200):
+                    path = f"vips[{i}].servers[{j}].protocol"
+                    failures.append(Failure(path, "must be http or https for a path or a status"))
+        return failures
 
     def make(self, ctx: Context, goal: Goal) -> Json:
         inputs = goal.inputs

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import STRING, Field, ListOf, Object, ResourceType
+from daiku.provider.context import Context
+from daiku.provider.fields import Field, ListOf, Object, Props, ResourceType, STRING
 from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, ZONE
+from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.wire.http import Json
+from daiku.wire.sakura_calls import as_dict, as_list, id_of
+from daiku.wire.sakura_kinds import PACKET_FILTER
 
 RULE = Object(
     "PacketFilterRule",
@@ -52,3 +57,49 @@ TYPE = ResourceType(
         RESOURCE_ID,
     ),
 )
+
+
+class PacketFilterHandler(CloudObject):
+    type = TYPE
+    kind = PACKET_FILTER
+    tagged = False
+
+    def make(self, ctx: Context, goal: Goal) -> Json:
+        body = {**self.named(goal), "Expression": [_rule_body(rule) for rule in goal.inputs["rules"]]}
+        return ctx.cloud.create(PACKET_FILTER, body, zone=goal.zone)
+
+    def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
+        body = self.named(goal)
+        wanted = goal.inputs["rules"]
+        if _rules(live) == wanted and all(live.get(key) == value for key, value in body.items()):
+            return live
+        body["Expression"] = [_rule_body(rule) for rule in wanted]
+        return ctx.cloud.update_packet_filter(
+            id_of(live), body, zone=goal.zone, expression_hash=live.get("ExpressionHash") or ""
+        )
+
+    def state(self, ctx: Context, live: Json, prior: Props) -> Props:
+        return {
+            **self.common_state(ctx, live),
+            "zone": prior.get("zone") or ctx.zone,
+            "rules": _rules(live),
+        }
+
+
+_WIRE = {
+    "protocol": "Protocol",
+    "sourceNetwork": "SourceNetwork",
+    "sourcePort": "SourcePort",
+    "destinationPort": "DestinationPort",
+    "action": "Action",
+    "description": "Description",
+}
+
+
+def _rule_body(rule: Props) -> Json:
+    return {key: rule[name] for name, key in _WIRE.items()}
+
+
+def _rules(live: Json) -> list[Props]:
+    listed = [as_dict(rule) for rule in as_list(live.get("Expression"))]
+    return [{name: str(rule.get(key) or "") for name, key in _WIRE.items()} for rule in listed]
