@@ -104,7 +104,7 @@ def lab() -> Iterator[Lab]:
     clock = Clock()
     world = World(clock, inventory(), seed=7)
     app = create_app(world, admin_token=secrets.token_urlsafe(16))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     end = time.monotonic() + 20

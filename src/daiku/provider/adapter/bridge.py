@@ -86,7 +86,7 @@ class Bridge(pp.Provider, Generic[C]):
     async def check(self, request: pp.CheckRequest) -> pp.CheckResponse:
         handler = self._handler(request.type)
         inputs, failures = accept(handler.type.inputs, plains(request.new_inputs), self._settings)
-        if not failures:
+        if not failures and is_known(inputs):
             failures = handler.check(inputs)
         secrets = secret_names(request.new_inputs)
         return pp.CheckResponse(marks(handler.type.inputs, inputs, secrets), _failures(failures))

@@ -202,6 +202,8 @@ class ServerHandler(CloudObject):
         if isinstance(edit, dict):
             if ("gateway" in edit) != ("networkMaskLen" in edit):
                 failures.append(Failure("diskEdit.networkMaskLen", "and gateway go together: both, or none"))
+            if "ipAddress" in edit and "networkMaskLen" not in edit:
+                failures.append(Failure("diskEdit.networkMaskLen", "is required with ipAddress"))
             if inputs["disks"] == []:
                 failures.append(Failure("diskEdit", "needs a disk to write on"))
         if inputs.get("gpuModel") and inputs["gpu"] == 0:
