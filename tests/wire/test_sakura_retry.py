@@ -5,11 +5,14 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted import Time
+from scripted import API, Script, Time
 
 from daiku.errors import DeadlineError, RateLimitError
 from daiku.wire.budget import Budget, await_budget
+from daiku.wire.credentials import SakuraCredentials
 from daiku.wire.retry import Tempo, Throttle, account_throttle, wait_until
+from daiku.wire.sakura_cloud import SakuraCloud
+from daiku.wire.sakura_kinds import SWITCH
 
 
 def test_backoff_doubles_up_to_its_ceiling() -> None:
@@ -52,6 +55,21 @@ def test_the_throttle_is_one_for_an_account(time: Time) -> None:
     assert of("one") is of("one")
     assert of("one") is not of("two")
     assert of("one") is not of("one", "http://b")
+
+
+def test_clients_of_an_account_share_its_rate(script: Script, time: Time) -> None:
+    script.say("GET", f"{API}/switch", {"Switches": [], "Total": 0})
+    key = SakuraCredentials("11111111-0000-4000-8000-000000000000", "s")
+    clients = [
+        SakuraCloud(key, root_url=script.url, requests_per_second=5, sleep=time.sleep, clock=time.clock)
+        for _ in range(3)
+    ]
+    for _ in range(7):
+        for client in clients:
+            client.find(SWITCH)
+    for client in clients:
+        client.close()
+    assert time.now == pytest.approx(4.0)  # 21 calls, 20 gaps
 
 
 def test_threads_share_the_throttle() -> None:

@@ -94,13 +94,13 @@ class Throttle:
         return wait
 
 
-_throttles: dict[tuple[str, str, float], Throttle] = {}
+_throttles: dict[tuple[str, str, float, Clock, Sleep], Throttle] = {}
 _throttles_lock = threading.Lock()
 
 
 def account_throttle(account: str, root_url: str, rate: float, *, clock: Clock, sleep: Sleep) -> Throttle:
     """The one throttle of this process for an account at an endpoint: every client of it shares the rate."""
-    key = (account, root_url, rate)
+    key = (account, root_url, rate, clock, sleep)
     with _throttles_lock:
         if key not in _throttles:
             _throttles[key] = Throttle(rate, clock=clock, sleep=sleep)
