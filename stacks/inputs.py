@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from daiku.errors import CredentialsError
 from daiku.plan.model import Plan
@@ -11,7 +12,8 @@ from daiku.plan.model import Plan
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """`deploy_key` is the public half of the cluster's deploy key, in OpenSSH's one-line form.
+    """`deploy_key` is the public half of the cluster's deploy key, in OpenSSH's one-line form; `key_file` is the
+    private half's place, which the provider reads to log in to freshly installed servers.
 
     `connect_secret` is the peer's secret key of the AWS connection option. `aws_endpoint` is where the AWS API is
     when it is not the real one (a lab): dummy credentials are used then, and no others can be.
@@ -19,11 +21,17 @@ class Inputs:
 
     plan: Plan
     deploy_key: str
+    key_file: Path
     connect_secret: str = field(default="", repr=False)
     aws_endpoint: str = ""
 
+    @property
+    def ssh_keys(self) -> tuple[str, ...]:
+        """Public keys that open a new machine: the cluster's own, then people's."""
+        return (self.deploy_key, *(k for k in self.plan.authorized_keys if k != self.deploy_key))
 
-def gather(plan: Plan, deploy_key: str, environ: Mapping[str, str]) -> Inputs:
+
+def gather(plan: Plan, deploy_key: str, environ: Mapping[str, str], *, key_file: Path) -> Inputs:
     """The inputs of this environment; CredentialsError names the variable that the cluster file refers to."""
     secret = ""
     if plan.aws is not None:
@@ -38,6 +46,7 @@ def gather(plan: Plan, deploy_key: str, environ: Mapping[str, str]) -> Inputs:
     return Inputs(
         plan=plan,
         deploy_key=deploy_key.strip(),
+        key_file=key_file.absolute(),
         connect_secret=secret,
         aws_endpoint=environ.get("AWS_ENDPOINT_URL", ""),
     )
