@@ -33,6 +33,7 @@ class Disruption(enum.Enum):
     ROLLING_RESTART = "services restart, node by node"
     ROLLING_REBOOT = "nodes reboot, one after the other"
     REINSTALL = "nodes are drained and reinstalled"
+    REMOVE = "it is drained and removed"
     REPLACE = "the resource is replaced"
     REBUILD = "the cluster must be built anew"
 

@@ -83,6 +83,8 @@ def _change(old: Any, new: Any, path: Path) -> Change:
     own = on_change(path)
     if old is None and isinstance(new, BaseModel):
         own = OnChange(Disruption.NONE, "is added")
+    elif new is None and type(old) in _IDENTITY:
+        own = OnChange(Disruption.REMOVE)
     return Change(".".join(map(str, path)), _plain(old), _plain(new), own.disruption, own.note)
 
 

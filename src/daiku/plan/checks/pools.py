@@ -112,7 +112,7 @@ def interfaces(view: View) -> Iterator[Fault]:
     """Node network, first contact and every rail: a NIC each."""
     for _, path, pool in view.pools():
         taken = {pool.provisioning_port: ((*path, "provisioningPort"), "first contact")}
-        uses = [((*path, "nodePort"), pool.node_port, "node network")]
+        uses = [((*path, "nodePort"), pool.node_port, "the node network")]
         uses += [
             ((*path, "fabric", "rails", i, "nic"), rail.nic, f"rail {i}")
             for i, rail in enumerate(pool.fabric.rails)
@@ -120,6 +120,4 @@ def interfaces(view: View) -> Iterator[Fault]:
         for here, nic, use in uses:
             where, other = taken.setdefault(nic, (here, use))
             if where != here:
-                yield view.clash(
-                    here, f"{nic} is used twice: for the {use} and for the {other}", where, other
-                )
+                yield view.clash(here, f"{nic} is used twice: for {use} and for {other}", where, other)

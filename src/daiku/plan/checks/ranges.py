@@ -45,7 +45,7 @@ def overlaps(view: View) -> Iterator[Fault]:
         default = "" if view.source.given(first.path) else " (default)"
         yield view.clash(
             second.path,
-            f"{second.what} {second.network} overlaps the {first.what} {first.network}",
+            f"{second.what} {second.network} overlaps {first.what} {first.network}",
             first.path,
             f"{first.what} {first.network}{default}",
             "every network needs a range of its own",
