@@ -14,11 +14,23 @@ from daiku.lab.sakura.iaas.zones import ZONES
 from daiku.lab.sakura.outcome import Outcome
 from daiku.lab.sakura.world import World
 
-FAMILIES = ("archive", "disk", "interface", "note", "products", "server", "switch", "zones")
+FAMILIES = (
+    "appliance",
+    "archive",
+    "bridge",
+    "disk",
+    "interface",
+    "internet",
+    "local_router",
+    "note",
+    "packet_filter",
+    "products",
+    "server",
+    "switch",
+    "zones",
+)
 for _family in FAMILIES:  # importing a family registers its routes
     import_module(f"daiku.lab.sakura.iaas.{_family}")
-
-MAX_ID_DIGITS = 12
 
 
 def answer(
@@ -46,10 +58,7 @@ def _route(method: str, zone: str, path: str, *, known: bool) -> tuple[Handler, 
         raise not_found()
     if method not in entries:
         raise IaasError(405)
-    handler, holes = entries[method]
-    if any(len(value) > MAX_ID_DIGITS for value in holes.values() if value.isdigit()):
-        raise not_found()
-    return handler, holes
+    return entries[method]
 
 
 def refuse(world: World, request: Request, status: int, retry_after: float = 0.0) -> Outcome:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -12,6 +13,10 @@ from daiku.lab.sakura.outcome import Outcome
 from daiku.lab.sakura.phy.limits import spend_account
 from daiku.lab.sakura.phy.wire import Call, Handler, PhyError, routes
 from daiku.lab.sakura.world import World
+
+FAMILIES = ("ports", "servers", "services")
+for _family in FAMILIES:  # importing a family registers its routes
+    import_module(f"daiku.lab.sakura.phy.{_family}")
 
 _UNAUTHORIZED = {
     "status": "401 Unauthorized",

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 H = TypeVar("H", bound=Callable[..., object])
-_HOLE = re.compile(r"\{(\w+)(?::([^{}]+))?\}")
+_HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
 class Routes(Generic[H]):
-    """A table of `(method, pattern) -> handler`. `{name}` matches one path segment, `{name:regex}` the regex."""
+    """A table of `(method, pattern) -> handler`. `{name}` matches what `default` says, `{name:kind}` what `kind` does."""
 
-    def __init__(self) -> None:
+    def __init__(self, default: str, **kinds: str) -> None:
+        self._kinds = {None: default} | kinds
         self._entries: list[tuple[str, re.Pattern[str], str, H]] = []
 
     def on(self, method: str, *patterns: str) -> Callable[[H], H]:
@@ -21,7 +22,7 @@ class Routes(Generic[H]):
 
         def register(handler: H) -> H:
             for pattern in patterns:
-                regex = _HOLE.sub(lambda hole: f"(?P<{hole[1]}>{hole[2] or '[^/]+'})", pattern)
+                regex = _HOLE.sub(lambda hole: f"(?P<{hole[1]}>{self._kinds[hole[2]]})", pattern)
                 self._entries.append((method, re.compile(regex), pattern, handler))
             return handler
 

@@ -43,6 +43,7 @@ class World:
     """Both APIs' state. Deterministic: the same inventory, seed and calls give the same ids, addresses and keys.
 
     `php_empties` reproduces the API's habit of answering `[]` for an empty object.
+    `probe(address, port)` may be set to tell whether a real server answers; load balancers then report what it says.
     Thread-safe: whoever reads or changes rows holds `lock`.
     """
 
@@ -54,6 +55,7 @@ class World:
         self.seed = seed
         self.php_empties = php_empties
         self.faults = FaultPlan()
+        self.probe: Callable[[str, int], bool] | None = None
         self.audit: deque[Audit] = deque(maxlen=AUDIT_LENGTH)
         self.lock = threading.RLock()
         self._rows: dict[str, dict[int, Record]] = {}

@@ -109,19 +109,19 @@ def create(call: Call) -> Reply:
     return created("Archive", archive_view(call.world, row))
 
 
-@routes.on("GET", r"/archive/{id:\d+}")
+@routes.on("GET", "/archive/{id}")
 def read(call: Call) -> Reply:
     return single("Archive", archive_view(call.world, call.get(Archive)))
 
 
-@routes.on("PUT", r"/archive/{id:\d+}")
+@routes.on("PUT", "/archive/{id}")
 def update(call: Call) -> Reply:
     row = _own(call)
     set_common(row, parse_in(call, "Archive", ArchiveBody), call.now)
     return single("Archive", archive_view(call.world, row))
 
 
-@routes.on("DELETE", r"/archive/{id:\d+}")
+@routes.on("DELETE", "/archive/{id}")
 def delete(call: Call) -> Reply:
     row = _own(call)
     if row.availability == "migrating":
@@ -131,7 +131,7 @@ def delete(call: Call) -> Reply:
     return single("Archive", view)
 
 
-@routes.on("PUT", r"/archive/{id:\d+}/ftp")
+@routes.on("PUT", "/archive/{id}/ftp")
 def open_ftp(call: Call) -> Reply:
     row = _own(call)
     if row.availability == "migrating" or row.ftp_open:
@@ -140,7 +140,7 @@ def open_ftp(call: Call) -> Reply:
     return single("FTPServer", _ftp(call.world, row))
 
 
-@routes.on("DELETE", r"/archive/{id:\d+}/ftp")
+@routes.on("DELETE", "/archive/{id}/ftp")
 def close_ftp(call: Call) -> Reply:
     row = _own(call)
     if not row.ftp_open:

@@ -166,12 +166,12 @@ def _attach(world: World, row: Disk, server: Server) -> None:
     row.server = server.id
 
 
-@routes.on("GET", r"/disk/{id:\d+}")
+@routes.on("GET", "/disk/{id}")
 def read(call: Call) -> Reply:
     return single("Disk", disk_view(call.world, call.get(Disk)))
 
 
-@routes.on("PUT", r"/disk/{id:\d+}")
+@routes.on("PUT", "/disk/{id}")
 def update(call: Call) -> Reply:
     row = call.get(Disk)
     body = parse_in(call, "Disk", DiskBody)
@@ -182,7 +182,7 @@ def update(call: Call) -> Reply:
     return single("Disk", disk_view(call.world, row))
 
 
-@routes.on("DELETE", r"/disk/{id:\d+}")
+@routes.on("DELETE", "/disk/{id}")
 def delete(call: Call) -> Reply:
     row = call.get(Disk)
     if row.server is not None:
@@ -211,14 +211,14 @@ def _ready(call: Call) -> Disk:
     return row
 
 
-@routes.on("PUT", r"/disk/{id:\d+}/config")
+@routes.on("PUT", "/disk/{id}/config")
 def config(call: Call) -> Reply:
     row = _ready(call)
     row.installed = edited(call, row.installed, call.body)
     return done()
 
 
-@routes.on("PUT", r"/disk/{id:\d+}/resize-partition")
+@routes.on("PUT", "/disk/{id}/resize-partition")
 def resize_partition(call: Call) -> Reply:
     parse(call, ResizeBody, call.body)
     row = _ready(call)
@@ -227,7 +227,7 @@ def resize_partition(call: Call) -> Reply:
     return done()
 
 
-@routes.on("PUT", r"/disk/{id:\d+}/to/server/{server:\d+}", r"/disk/{id:\d+}/to/server")
+@routes.on("PUT", "/disk/{id}/to/server/{server}", "/disk/{id}/to/server")
 def connect(call: Call) -> Reply:
     row = call.get(Disk)
     ref = (
@@ -244,7 +244,7 @@ def connect(call: Call) -> Reply:
     return done()
 
 
-@routes.on("DELETE", r"/disk/{id:\d+}/to/server")
+@routes.on("DELETE", "/disk/{id}/to/server")
 def disconnect(call: Call) -> Reply:
     row = call.get(Disk)
     if row.server is None:

@@ -79,12 +79,12 @@ def create(call: Call) -> Reply:
     return created("Interface", interface_view(call.world, row))
 
 
-@routes.on("GET", r"/interface/{id:\d+}")
+@routes.on("GET", "/interface/{id}")
 def read(call: Call) -> Reply:
     return single("Interface", interface_view(call.world, call.get(Interface)))
 
 
-@routes.on("PUT", r"/interface/{id:\d+}")
+@routes.on("PUT", "/interface/{id}")
 def update(call: Call) -> Reply:
     row = call.get(Interface)
     body = parse_in(call, "Interface", InterfaceBody)
@@ -94,7 +94,7 @@ def update(call: Call) -> Reply:
     return single("Interface", interface_view(call.world, row))
 
 
-@routes.on("DELETE", r"/interface/{id:\d+}")
+@routes.on("DELETE", "/interface/{id}")
 def delete(call: Call) -> Reply:
     row = call.get(Interface)
     power.require_down(_owner(call, row))
@@ -105,10 +105,10 @@ def delete(call: Call) -> Reply:
     return single("Interface", view)
 
 
-@routes.on("PUT", r"/interface/{id:\d+}/to/switch/{switch:\d+|shared}")
+@routes.on("PUT", "/interface/{id}/to/switch/{switch}", "/interface/{id}/to/switch/shared")
 def connect(call: Call) -> Reply:
     row = call.get(Interface)
-    shared = call.holes["switch"] == "shared"
+    shared = "switch" not in call.holes
     switch = None if shared else call.get(Switch, call.holes["switch"]).id
     power.require_down(_owner(call, row))
     if row.shared or row.switch is not None:
@@ -117,7 +117,7 @@ def connect(call: Call) -> Reply:
     return done()
 
 
-@routes.on("DELETE", r"/interface/{id:\d+}/to/switch")
+@routes.on("DELETE", "/interface/{id}/to/switch")
 def disconnect(call: Call) -> Reply:
     row = call.get(Interface)
     power.require_down(_owner(call, row))
@@ -127,14 +127,14 @@ def disconnect(call: Call) -> Reply:
     return done()
 
 
-@routes.on("PUT", r"/interface/{id:\d+}/to/packetfilter/{filter:\d+}")
+@routes.on("PUT", "/interface/{id}/to/packetfilter/{filter}")
 def filter_with(call: Call) -> Reply:
     row = call.get(Interface)
     row.packet_filter = call.get(PacketFilter, call.holes["filter"]).id
     return done()
 
 
-@routes.on("DELETE", r"/interface/{id:\d+}/to/packetfilter")
+@routes.on("DELETE", "/interface/{id}/to/packetfilter")
 def unfilter(call: Call) -> Reply:
     row = call.get(Interface)
     if row.packet_filter is None:

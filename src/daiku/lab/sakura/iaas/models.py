@@ -151,6 +151,7 @@ class Server(Record):
 
 
 class ApplianceNic(BaseModel):
+    id: int
     index: int
     mac: str
     switch: int | None = None

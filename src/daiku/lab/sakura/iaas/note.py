@@ -69,19 +69,19 @@ def create_note(call: Call) -> Reply:
     return created("Note", note_view(call.world.add(row)))
 
 
-@routes.on("GET", r"/note/{id:\d+}")
+@routes.on("GET", "/note/{id}")
 def read_note(call: Call) -> Reply:
     return single("Note", note_view(call.get(Note)))
 
 
-@routes.on("PUT", r"/note/{id:\d+}")
+@routes.on("PUT", "/note/{id}")
 def update_note(call: Call) -> Reply:
     row = call.get(Note)
     _set_note(row, parse_in(call, "Note", NoteBody), call.now)
     return single("Note", note_view(row))
 
 
-@routes.on("DELETE", r"/note/{id:\d+}")
+@routes.on("DELETE", "/note/{id}")
 def delete_note(call: Call) -> Reply:
     row = call.get(Note)
     call.world.remove(row)
@@ -125,12 +125,12 @@ def create_key(call: Call) -> Reply:
     return created("SSHKey", ssh_key_view(call.world.add(row)))
 
 
-@routes.on("GET", r"/sshkey/{id:\d+}")
+@routes.on("GET", "/sshkey/{id}")
 def read_key(call: Call) -> Reply:
     return single("SSHKey", ssh_key_view(call.get(SshKey)))
 
 
-@routes.on("PUT", r"/sshkey/{id:\d+}")
+@routes.on("PUT", "/sshkey/{id}")
 def update_key(call: Call) -> Reply:
     row = call.get(SshKey)
     body = parse_in(call, "SSHKey", SshKeyBody)
@@ -140,7 +140,7 @@ def update_key(call: Call) -> Reply:
     return single("SSHKey", ssh_key_view(row))
 
 
-@routes.on("DELETE", r"/sshkey/{id:\d+}")
+@routes.on("DELETE", "/sshkey/{id}")
 def delete_key(call: Call) -> Reply:
     row = call.get(SshKey)
     call.world.remove(row)

@@ -61,7 +61,7 @@ def find_server_plans(call: Call) -> Reply:
     return listing(call, "ServerPlans", _server(call))
 
 
-@routes.on("GET", r"/product/server/{id:\d+}")
+@routes.on("GET", "/product/server/{id}")
 def read_server_plan(call: Call) -> Reply:
     return _one(call, "ServerPlan", _server(call))
 
@@ -71,7 +71,7 @@ def find_disk_plans(call: Call) -> Reply:
     return listing(call, "DiskPlans", _disk())
 
 
-@routes.on("GET", r"/product/disk/{id:\d+}")
+@routes.on("GET", "/product/disk/{id}")
 def read_disk_plan(call: Call) -> Reply:
     return _one(call, "DiskPlan", _disk())
 
@@ -81,6 +81,6 @@ def find_internet_plans(call: Call) -> Reply:
     return listing(call, "InternetPlans", _internet())
 
 
-@routes.on("GET", r"/product/internet/{id:\d+}")
+@routes.on("GET", "/product/internet/{id}")
 def read_internet_plan(call: Call) -> Reply:
     return _one(call, "InternetPlan", _internet())

@@ -129,12 +129,12 @@ def create(call: Call) -> Reply:
     return created("Server", server_view(call.world, row))
 
 
-@routes.on("GET", r"/server/{id:\d+}")
+@routes.on("GET", "/server/{id}")
 def read(call: Call) -> Reply:
     return single("Server", server_view(call.world, call.get(Server)))
 
 
-@routes.on("PUT", r"/server/{id:\d+}")
+@routes.on("PUT", "/server/{id}")
 def update(call: Call) -> Reply:
     row = call.get(Server)
     body = parse_in(call, "Server", ServerBody)
@@ -144,7 +144,7 @@ def update(call: Call) -> Reply:
     return single("Server", server_view(call.world, row))
 
 
-@routes.on("DELETE", r"/server/{id:\d+}")
+@routes.on("DELETE", "/server/{id}")
 def delete(call: Call) -> Reply:
     row = call.get(Server)
     body = parse(call, DeleteBody, call.body)
@@ -164,7 +164,7 @@ def delete(call: Call) -> Reply:
     return single("Server", view)
 
 
-@routes.on("PUT", r"/server/{id:\d+}/power")
+@routes.on("PUT", "/server/{id}/power")
 def power_on(call: Call) -> Reply:
     row = call.get(Server)
     body = parse(call, BootBody, call.body)
@@ -181,20 +181,20 @@ def power_on(call: Call) -> Reply:
     return done()
 
 
-@routes.on("DELETE", r"/server/{id:\d+}/power")
+@routes.on("DELETE", "/server/{id}/power")
 def power_off(call: Call) -> Reply:
     row = call.get(Server)
     power.shut_down(call.world, row, force=parse(call, ForceBody, call.body).Force)
     return done()
 
 
-@routes.on("PUT", r"/server/{id:\d+}/reset")
+@routes.on("PUT", "/server/{id}/reset")
 def reset(call: Call) -> Reply:
     power.reset(call.world, call.get(Server))
     return done()
 
 
-@routes.on("PUT", r"/server/{id:\d+}/plan")
+@routes.on("PUT", "/server/{id}/plan")
 def change_plan(call: Call) -> Reply:
     """The server moves to another plan under another id; its disks and NICs follow."""
     row = call.get(Server)
@@ -210,7 +210,7 @@ def change_plan(call: Call) -> Reply:
     return single("Server", server_view(call.world, row))
 
 
-@routes.on("GET", r"/server/{id:\d+}/interface")
+@routes.on("GET", "/server/{id}/interface")
 def interfaces(call: Call) -> Reply:
     return listing(
         call,

@@ -120,12 +120,12 @@ def create(call: Call) -> Reply:
     return created("Switch", switch_view(call.world, row))
 
 
-@routes.on("GET", r"/switch/{id:\d+}")
+@routes.on("GET", "/switch/{id}")
 def read(call: Call) -> Reply:
     return single("Switch", switch_view(call.world, call.get(Switch)))
 
 
-@routes.on("PUT", r"/switch/{id:\d+}")
+@routes.on("PUT", "/switch/{id}")
 def update(call: Call) -> Reply:
     row = call.get(Switch)
     body = parse_in(call, "Switch", SwitchBody)
@@ -135,7 +135,7 @@ def update(call: Call) -> Reply:
     return single("Switch", switch_view(call.world, row))
 
 
-@routes.on("DELETE", r"/switch/{id:\d+}")
+@routes.on("DELETE", "/switch/{id}")
 def delete(call: Call) -> Reply:
     row = call.get(Switch)
     if row.internet is not None:
@@ -146,13 +146,13 @@ def delete(call: Call) -> Reply:
     return single("Switch", view)
 
 
-@routes.on("GET", r"/switch/{id:\d+}/server")
+@routes.on("GET", "/switch/{id}/server")
 def servers(call: Call) -> Reply:
     found = [call.world.find(Server, server) for server in servers_on(call.world, call.get(Switch).id)]
     return listing(call, "Servers", [server_view(call.world, row) for row in found if row is not None])
 
 
-@routes.on("PUT", r"/switch/{id:\d+}/to/bridge/{bridge:\d+}")
+@routes.on("PUT", "/switch/{id}/to/bridge/{bridge}")
 def connect(call: Call) -> Reply:
 
     row = call.get(Switch)
@@ -167,7 +167,7 @@ def connect(call: Call) -> Reply:
     return done()
 
 
-@routes.on("DELETE", r"/switch/{id:\d+}/to/bridge")
+@routes.on("DELETE", "/switch/{id}/to/bridge")
 def disconnect(call: Call) -> Reply:
     row = call.get(Switch)
     if row.bridge is None:

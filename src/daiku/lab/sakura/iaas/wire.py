@@ -123,7 +123,7 @@ class Reply:
 
 
 Handler = Callable[[Call], Reply]
-routes: Routes[Handler] = Routes()
+routes: Routes[Handler] = Routes("[0-9]{1,12}")
 
 
 def created(key: str, view: dict[str, Any], *, accepted: bool = False) -> Reply:

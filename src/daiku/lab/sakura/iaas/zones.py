@@ -57,7 +57,7 @@ def find_zones(call: Call) -> Reply:
     return listing(call, "Zones", [zone_view(zone) for zone in ZONES])
 
 
-@routes.on("GET", r"/zone/{id:\d+}")
+@routes.on("GET", "/zone/{id}")
 def read_zone(call: Call) -> Reply:
     for zone in ZONES:
         if str(zone_id(zone)) == call.holes["id"]:
@@ -70,7 +70,7 @@ def find_regions(call: Call) -> Reply:
     return listing(call, "Regions", [region_view(region) for region in REGIONS])
 
 
-@routes.on("GET", r"/region/{id:\d+}")
+@routes.on("GET", "/region/{id}")
 def read_region(call: Call) -> Reply:
     for region in REGIONS:
         if str(region) == call.holes["id"]:

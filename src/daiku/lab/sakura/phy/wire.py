@@ -102,7 +102,7 @@ class Reply:
 
 
 Handler = Callable[[Call], Reply]
-routes: Routes[Handler] = Routes()
+routes: Routes[Handler] = Routes("[0-9]{12}", number="[0-9]{1,9}")
 
 
 def ok(key: str, view: Any) -> Reply:
