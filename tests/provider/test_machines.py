@@ -232,6 +232,7 @@ def test_a_plan_that_is_not_sold_is_the_apis_own_words(lab: Lab) -> None:
 
 def test_a_wrong_address_is_not_a_loss(lab: Lab) -> None:
     play = disk(lab.context())
+    lab.clock.advance(60)
     lab.world.faults.add(r"^GET .*/disk", "eof", times=None)
     with pytest.raises(UnreachableError):
         play.refresh()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from daiku.provider.context import Context
 from daiku.provider.fields import BOOLEAN, Field
 from daiku.provider.identity import PENDING
-from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_list, id_of
 
@@ -43,5 +43,5 @@ class Appliance(CloudObject):
 
     def remove(self, ctx: Context, ident: str, zone: str | None) -> None:
         ctx.cloud.wait_available(self.kind, ident, zone=zone)
-        ctx.cloud.power_off(self.kind, ident, zone=zone, force=True)
+        power_off(ctx, self.kind, ident, zone, force=True)
         ctx.cloud.delete_when_free(self.kind, ident, zone=zone)

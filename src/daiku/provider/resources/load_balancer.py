@@ -17,7 +17,7 @@ from daiku.provider.resources.common import (
     port,
 )
 from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
-from daiku.provider.resources.cloud_object import Goal
+from daiku.provider.resources.cloud_object import Goal, power_on
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import LOAD_BALANCER
@@ -160,7 +160,7 @@ class LoadBalancerHandler(Appliance):
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         ident = id_of(live)
         live = ctx.cloud.wait_available(LOAD_BALANCER, ident, zone=goal.zone)
-        live = ctx.cloud.power_on(LOAD_BALANCER, ident, zone=goal.zone)
+        power_on(ctx, LOAD_BALANCER, ident, goal.zone)
         if not goal.olds or _vips(live) != goal.inputs["vips"] or not is_applied(live):
             settings: Json = {"LoadBalancer": [_vip_body(vip) for vip in goal.inputs["vips"]]}
             live = self.apply_settings(ctx, live, settings, goal)

@@ -14,7 +14,7 @@ from daiku.provider.resources.common import (
     ident,
     mask,
 )
-from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off, power_on
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import DISK, SERVER
@@ -229,7 +229,7 @@ class ServerHandler(CloudObject):
         zone, inputs = goal.zone, goal.inputs
         edit = self._edit_due(live, goal)
         if self._down_needed(live, goal) or (edit and is_up(live)):
-            live = ctx.cloud.power_off(SERVER, id_of(live), zone=zone)
+            power_off(ctx, SERVER, id_of(live), zone)
         live = self.set_attributes(ctx, live, goal)
         if self._plan_differs(live, inputs):
             # Older marks of earlier changes would fill the ten tags: only the coming one is needed.
@@ -249,9 +249,9 @@ class ServerHandler(CloudObject):
     def _power(self, ctx: Context, live: Json, goal: Goal) -> Json:
         ident = id_of(live)
         if goal.inputs["power"] == "up":
-            ctx.cloud.power_on(SERVER, ident, zone=goal.zone, user_data=goal.inputs.get("userData"))
+            power_on(ctx, SERVER, ident, goal.zone, goal.inputs.get("userData"))
         else:
-            ctx.cloud.power_off(SERVER, ident, zone=goal.zone)
+            power_off(ctx, SERVER, ident, goal.zone)
         return ctx.cloud.read(SERVER, ident, zone=goal.zone)
 
     def _plan_differs(self, live: Json, inputs: Props) -> bool:
@@ -285,7 +285,7 @@ class ServerHandler(CloudObject):
 
     def remove(self, ctx: Context, ident: str, zone: str | None) -> None:
         """Switch it off and delete it; its disks are resources of their own and stay."""
-        ctx.cloud.power_off(SERVER, ident, zone=zone, grace=FAREWELL_SECONDS)
+        power_off(ctx, SERVER, ident, zone, grace=FAREWELL_SECONDS)
         ctx.cloud.delete_when_free(SERVER, ident, zone=zone)
 
     def state(self, ctx: Context, live: Json, prior: Props) -> Props:
