@@ -18,6 +18,8 @@ PATCHES = f"{KUBEADM}/patches"
 DISCOVERY = "/run/daiku/kubeadm/discovery.conf"
 """Made when a machine joins and removed afterwards: a kubeconfig with the join token. Never rendered."""
 API_PORT = 6443
+_RESERVED_CPUS = 2
+_EVICTION_GIB = 1
 _TAINT = re.compile(
     r"(?P<key>[^=:]+)(?:=(?P<value>[^=:]*))?:(?P<effect>NoSchedule|PreferNoSchedule|NoExecute)"
 )
@@ -153,6 +155,16 @@ def node_registration(node: NodePlan, provider_id: str) -> dict[str, Any]:
     return registration
 
 
+def reserved_cpus() -> int:
+    """Processors of a GPU node that no pod gets."""
+    return 2 * _RESERVED_CPUS
+
+
+def reserved_gib(memory_gib: int) -> int:
+    """GiB of a GPU node's memory that no pod gets."""
+    return 2 * _reserved_share_gib(memory_gib) + _EVICTION_GIB
+
+
 def reservation(memory_gib: int, numa: int) -> Reserved:
     """What a GPU node with `memory_gib` of memory keeps back for the system, for Kubernetes and before
     eviction.
@@ -160,17 +172,20 @@ def reservation(memory_gib: int, numa: int) -> Reserved:
     A sixty-fourth each for the system and for Kubernetes, 1 to 16 GiB, and 1 GiB before pods are evicted;
     spread evenly over `numa` NUMA nodes, so that the parts add up to the sum to the mebibyte.
     """
-    share = min(max(memory_gib // 64, 1), 16) * 1024
-    eviction = 1024
-    base, rest = divmod(2 * share + eviction, numa)
+    share = _reserved_share_gib(memory_gib) * 1024
+    base, rest = divmod(reserved_gib(memory_gib) * 1024, numa)
     return Reserved(
-        system_cpu="2",
+        system_cpu=str(_RESERVED_CPUS),
         system_memory=f"{share}Mi",
-        kube_cpu="2",
+        kube_cpu=str(_RESERVED_CPUS),
         kube_memory=f"{share}Mi",
-        eviction_memory=f"{eviction}Mi",
+        eviction_memory=f"{_EVICTION_GIB * 1024}Mi",
         numa_memory=tuple(f"{base + (1 if place < rest else 0)}Mi" for place in range(numa)),
     )
+
+
+def _reserved_share_gib(memory_gib: int) -> int:
+    return min(max(memory_gib // 64, 1), 16)
 
 
 def _init(plan: Plan, node: NodePlan, registration: dict[str, Any]) -> KubeadmInit:

@@ -1,0 +1,71 @@
+"""What the cluster is given once it runs: manifests and chart values, in numbered folders in their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from daiku.plan.model import Plan
+from daiku.render.cluster_network import RAILS_NAMESPACE, SRIOV_NAMESPACE, network_parts
+from daiku.render.cluster_parts import Files, chart_note, gpu_pools
+from daiku.render.cluster_storage import (
+    CEPH,
+    FAST_NAMESPACE,
+    FLUID_NAMESPACE,
+    has_fast,
+    has_reliable,
+    storage_parts,
+)
+from daiku.render.cluster_tenants import KUEUE_NAMESPACE, tenant_parts
+from daiku.render.engine import render
+from daiku.render.tree import File, Tree
+
+GPU_NAMESPACE = "gpu-operator"
+GROWS_WITH_GPU_NODES = ("51-fast-tier/fast-tier.yaml", "61-queues/queues.yaml")
+"""The only files that change when a GPU node is added: the cache's workers and the GPUs to share."""
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    name: str
+    security: str
+
+
+@dataclass(frozen=True, slots=True)
+class Namespaces:
+    template: ClassVar[str] = "cluster/namespaces.yaml.j2"
+    namespaces: tuple[Namespace, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GpuOperatorValues:
+    template: ClassVar[str] = "cluster/gpu-operator-values.yaml.j2"
+    mig: bool
+
+
+def cluster_tree(plan: Plan) -> Tree:
+    """Folders by number: a folder may be applied when those before it are ready. A folder with `chart.yaml`
+    is an installation by helm with `values.yaml`; the others hold manifests. ValueError: the release lacks a
+    version."""
+    parts: Files = {"00-namespaces/namespaces.yaml": render(Namespaces(_namespaces(plan)))}
+    parts |= network_parts(plan) | storage_parts(plan) | tenant_parts(plan)
+    if gpu_pools(plan):
+        mig = any(pool.sharing == "mig" for pool in plan.pools)
+        parts |= {
+            "30-gpu/chart.yaml": chart_note(plan, "gpu-operator", GPU_NAMESPACE),
+            "30-gpu/values.yaml": render(GpuOperatorValues(mig)),
+        }
+    return Tree({path: File(content) for path, content in parts.items()})
+
+
+def _namespaces(plan: Plan) -> tuple[Namespace, ...]:
+    needed = {
+        RAILS_NAMESPACE: ("restricted", any(rail.vfs for rail in plan.rails)),
+        SRIOV_NAMESPACE: ("privileged", any(rail.vfs for rail in plan.rails)),
+        GPU_NAMESPACE: ("privileged", bool(gpu_pools(plan))),
+        CEPH: ("privileged", has_reliable(plan)),
+        FLUID_NAMESPACE: ("privileged", has_fast(plan)),
+        FAST_NAMESPACE: ("privileged", has_fast(plan)),
+        KUEUE_NAMESPACE: ("baseline", bool(plan.tenants and gpu_pools(plan))),
+    }
+    return tuple(Namespace(name, security) for name, (security, wanted) in sorted(needed.items()) if wanted)
