@@ -129,11 +129,14 @@ def test_texts_are_patched(phy: Phy, script: Script) -> None:
     ]
 
 
-def test_a_listing_is_read_to_its_end(phy: Phy, script: Script) -> None:
-    script.say("GET", "/servers/", listing(*[server()] * 100, count=150))
-    script.say("GET", "/servers/", listing(*[server()] * 50, count=150))
-    assert len(phy.servers()) == 150
-    assert [parse_qs(seen.query)["offset"] for seen in script.seen] == [["0"], ["100"]]
+def test_a_listing_is_read_to_its_end_and_in_order(phy: Phy, script: Script) -> None:
+    names = [f"{n:012d}" for n in range(150)]
+    servers = [{"server_id": name} for name in reversed(names)]
+    script.say("GET", "/servers/", listing(*servers[:100], count=150))
+    script.say("GET", "/servers/", listing(*servers[99:149], count=150))  # one moved between the pages
+    script.say("GET", "/servers/", listing(*servers[149:], count=150))
+    assert [server.server_id for server in phy.servers()] == names
+    assert [parse_qs(seen.query)["offset"] for seen in script.seen] == [["0"], ["100"], ["150"]]
 
 
 def test_an_assignment_is_whole_and_sorted(phy: Phy, script: Script) -> None:

@@ -94,17 +94,29 @@ def test_a_boot_that_was_not_heard_is_repeated_after_twenty_seconds(
     assert calls[6] == f"PUT {API}/server/1/power"  # 20 s later; its 409 means that the boot is going on
 
 
-def test_a_boot_that_is_refused_at_first_is_an_error(cloud: SakuraCloud, script: Script) -> None:
+def test_a_boot_that_is_always_refused_is_an_error(cloud: SakuraCloud, script: Script, time: Time) -> None:
     script.say("GET", f"{API}/server/1", server("down"))
     script.refuse("PUT", f"{API}/server/1/power", 409, "conflict", "the disk is not connected")
     with pytest.raises(ConflictError, match="the disk is not connected"):
         cloud.power_on(SERVER, "1")
+    assert time.now == 180
 
 
-def test_a_boot_while_another_boots_it_is_no_error(cloud: SakuraCloud, script: Script) -> None:
-    script.say("GET", f"{API}/server/1", server("down")).say("GET", f"{API}/server/1", server("up"))
-    script.refuse("PUT", f"{API}/server/1/power", 409, "conflict", "already up")
+def test_a_boot_that_the_api_started_by_itself_is_no_error(cloud: SakuraCloud, script: Script) -> None:
+    for _ in range(20):
+        script.say("GET", f"{API}/server/1", server("down"))
+    script.say("GET", f"{API}/server/1", server("up"))
+    script.refuse("PUT", f"{API}/server/1/power", 409, "conflict", "in progress")
     assert cloud.power_on(SERVER, "1")["Instance"]["Status"] == "up"
+
+
+def test_refusals_after_an_accepted_call_only_mean_that_it_goes_on(
+    cloud: SakuraCloud, script: Script
+) -> None:
+    script.say("GET", f"{API}/server/1", server("down"))
+    script.say("PUT", f"{API}/server/1/power", {}).refuse("PUT", f"{API}/server/1/power", 409, "conflict")
+    with pytest.raises(DeadlineError, match="power on did not happen"):
+        cloud.power_on(SERVER, "1")
 
 
 def test_a_boot_while_it_is_still_being_created(cloud: SakuraCloud, script: Script, time: Time) -> None:

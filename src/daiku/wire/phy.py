@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, cast
 from urllib.parse import quote, urlencode
 
 from daiku.errors import ApiError, ConflictError, DeadlineError
@@ -109,14 +109,14 @@ class Phy:
     # Reading
 
     def services(self) -> tuple[Service, ...]:
-        return tuple(Service.of(item) for item in self._list("/services/", "services"))
+        return tuple(Service.of(item) for item in self._list("/services/", "services", "service_id"))
 
     def servers(self, *, max_age: float = 0.0) -> tuple[PhyServer, ...]:
         """Every server. A listing younger than `max_age` seconds is shared by all callers of this client."""
         with self._listing_lock:  # held while listing: who waits together calls together
             now = self.clock()
             if self._listing is None or self._listing[0] < now - max_age or max_age <= 0:
-                found = tuple(PhyServer.of(item) for item in self._list("/servers/", "servers"))
+                found = tuple(PhyServer.of(item) for item in self._list("/servers/", "servers", "server_id"))
                 self._listing = (self.clock(), found)
             return self._listing[1]
 
@@ -140,7 +140,7 @@ class Phy:
         return str((answer.get("power_status") or {}).get("status") or "")
 
     def private_networks(self) -> tuple[PrivateNetwork, ...]:
-        found = self._list("/private_networks/", "private_networks")
+        found = self._list("/private_networks/", "private_networks", "private_network_id")
         return tuple(PrivateNetwork.of(item) for item in found)
 
     def private_network(self, network_id: str) -> PrivateNetwork:
@@ -148,7 +148,7 @@ class Phy:
         return PrivateNetwork.of(answer.get("private_network"))
 
     def dedicated_subnets(self) -> tuple[DedicatedSubnet, ...]:
-        found = self._list("/dedicated_subnets/", "dedicated_subnets")
+        found = self._list("/dedicated_subnets/", "dedicated_subnets", "dedicated_subnet_id")
         return tuple(DedicatedSubnet.of(item) for item in found)
 
     def dedicated_subnet(self, subnet_id: str) -> DedicatedSubnet:
@@ -311,18 +311,21 @@ class Phy:
     def _await(self, budget: Budget, what: str) -> None:
         await_budget(budget, what=what, longest=self._longest_wait, clock=self.clock, sleep=self.sleep)
 
-    def _list(self, path: str, key: str) -> list[Any]:
-        """Every element of a listing, over all pages."""
-        found: list[Any] = []
+    def _list(self, path: str, key: str, id_key: str) -> list[Json]:
+        """Every element of a listing, over all pages, by ID: the API's own order moves between calls."""
+        found: dict[str, Json] = {}
+        offset = 0
         while True:
-            query = urlencode({"limit": PAGE, "offset": len(found)})
-            answer = self._call("GET", path, query=query)
+            answer = self._call("GET", path, query=urlencode({"limit": PAGE, "offset": offset}))
             page = answer.get(key)
             if not isinstance(page, list):
                 raise ApiError(f"the answer has no {key}", where=f"GET {path}", status=200)
-            found += page
-            if not page or len(found) >= int((answer.get("meta") or {}).get("count") or 0):
-                return found
+            before = len(found)
+            for item in cast("list[Json]", page):
+                found[str(item.get(id_key))] = item
+            offset += len(cast("list[Json]", page))
+            if len(found) == before or len(found) >= int((answer.get("meta") or {}).get("count") or 0):
+                return [item for _, item in sorted(found.items())]
 
 
 def _at(*parts: str | int) -> str:

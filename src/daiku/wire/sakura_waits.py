@@ -16,6 +16,7 @@ from daiku.wire.sakura_kinds import APPLIANCE, DISK, SWITCH, Kind
 
 AVAILABLE_SECONDS = 1200.0
 FREE_SECONDS = 600.0
+REFUSALS = 10
 
 
 class SakuraWaits(SakuraCalls):
@@ -178,35 +179,36 @@ class SakuraWaits(SakuraCalls):
     ) -> Json:
         """Call, look, and call again every `repeat_power` seconds until the status is `wanted`.
 
-        A refusal (409) of the first call is an error unless the change is under way; of a repeated one it
-        means that the change is under way.
+        409 has two meanings here: already under way (after an accepted call, and where the API starts things by
+        itself, as it does new load balancers), or impossible. So refusals are an error only when none of
+        `REFUSALS` calls was accepted and the status did not move meanwhile.
         """
         appear = APPEAR_SECONDS if kind.appears_late else 0.0
         began = self.clock()
         due = began
+        refused = 0
+        accepted = False
 
         def look() -> Json | None:
-            nonlocal due
+            nonlocal due, refused, accepted
             item = self.read(kind, ident, zone=zone, appear_within=appear)
             status = as_dict(item.get("Instance")).get("Status") or "down"
             if status == wanted:
                 return item
             if self.clock() >= due:
                 method, body = call(self.clock() - began)
-                first = due == began
                 try:
                     self.act(method, kind, ident, "power", body, zone=zone)
+                    accepted = True
                 except ConflictError:
-                    if first and status != "cleaning" and self._status(kind, ident, zone) == status:
+                    refused += 0 if accepted or status == "cleaning" else 1
+                    if refused >= REFUSALS:
                         raise
                 due = self.clock() + self.tempo.repeat_power
             return None
 
         what = f"power {'on' if wanted == 'up' else 'off'}"
         return self._wait(look, what=what, where=f"{kind.name} {ident}", deadline=deadline)
-
-    def _status(self, kind: Kind, ident: str, zone: str | None) -> str:
-        return str(as_dict(self.read(kind, ident, zone=zone).get("Instance")).get("Status") or "down")
 
     def _wait(
         self,
