@@ -60,6 +60,8 @@ def environment() -> Environment:
         keep_trailing_newline=True,
         finalize=_finalize,
     )
+    # Jinja's own helpers (`namespace`, `range`, `dict` ...) would answer for a field that a context lacks.
+    made.globals.clear()
     made.filters.update(
         yaml=_yaml, block=_block, toml=_toml, word=_word, line=_line, pretty_json=_pretty_json
     )
@@ -72,11 +74,16 @@ def _finalize(value: object) -> object:
     raise ValueError(f"a template prints {value!r} without a filter that quotes it")
 
 
+def _foreign(value: object) -> object:
+    str(value)  # an undefined name raises here, and says which
+    raise ValueError(f"no plain value: {value!r}")
+
+
 def _yaml(value: object) -> _Quoted:
     """A value in YAML's flow style, on one line: every text quoted, every list in brackets."""
     # JSON is a subset of YAML as long as no line separator of Unicode is left bare: ensure_ascii escapes
     # them.
-    return _Quoted(json.dumps(value, ensure_ascii=True))
+    return _Quoted(json.dumps(value, default=_foreign))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -97,7 +104,7 @@ def _block(value: object, indent: int) -> _Quoted:
 def _toml(value: object) -> _Quoted:
     """Text, integer, boolean or a list of them as TOML."""
     # TOML's basic strings take JSON's escapes; both write booleans and lists of one kind the same way.
-    return _Quoted(json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f"))
+    return _Quoted(json.dumps(value, default=_foreign).replace("\x7f", "\\u007f"))
 
 
 _WORD = re.compile(r"[!-~]+")
@@ -120,4 +127,4 @@ def _line(value: object) -> _Quoted:
 
 def _pretty_json(value: object) -> _Quoted:
     """JSON that people can read, with sorted keys."""
-    return _Quoted(json.dumps(value, indent=2, sort_keys=True))
+    return _Quoted(json.dumps(value, default=_foreign, indent=2, sort_keys=True))
