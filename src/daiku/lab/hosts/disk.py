@@ -67,7 +67,7 @@ def accounts(passwd: str, group: str, *, with_ubuntu: bool) -> dict[str, FirstFi
     root = "root:x:0:0:root:/root:/bin/bash"
     users = [root if line.startswith("root:") else line for line in users]
     users += ["sshd:x:150:65534::/run/sshd:/usr/sbin/nologin", *people]
-    groups = [line for line in group.splitlines() if _is_system(line)]
+    groups = [":".join([*line.split(":")[:3], ""]) for line in group.splitlines() if _is_system(line)]
     names = [line.split(":")[0] for line in users]
     if with_ubuntu:
         groups.append(f"ubuntu:x:{UBUNTU_UID}:")

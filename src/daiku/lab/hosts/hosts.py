@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import queue
 import socket
 import subprocess
@@ -23,6 +24,8 @@ from daiku.lab.tools.openssh import fetch_missing_programs
 from daiku.lab.topology import Topology
 
 _CLOSE_SECONDS = 20.0
+_ENVIRONMENT = ("PATH", "LANG", "HOME", "PYTHONPATH", "VIRTUAL_ENV")
+"""All that the fabric gets of the operator's environment: no credentials."""
 _START = "from daiku.lab.hosts.fabric import main; main()"
 
 
@@ -57,6 +60,7 @@ class Hosts:
                 stdout=output,
                 stderr=output,
                 cwd="/",
+                env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             )
         connection = Connection(near.detach())
         self._connection: Connection | None = connection

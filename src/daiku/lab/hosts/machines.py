@@ -16,6 +16,7 @@ from daiku.errors import LabError
 from daiku.lab.hosts.decide import Known, port_changes
 from daiku.lab.hosts.disk import FirstFile, first_files
 from daiku.lab.hosts.guest.init import REBOOT_STATUS
+from daiku.lab.hosts.guest.units import DEFAULT_PATH
 from daiku.lab.hosts.layer import CODE
 from daiku.lab.hosts.wiring import Wiring
 from daiku.lab.topology import Machine
@@ -104,6 +105,7 @@ class Guest:
             stdout=subprocess.PIPE,
             text=True,
             cwd="/",
+            env={"PATH": DEFAULT_PATH, "LANG": "C.UTF-8"},  # nothing of the operator's, keys least of all
         )
         self._holder = holder
         assert holder.stdin

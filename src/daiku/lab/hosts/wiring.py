@@ -77,7 +77,8 @@ class Wiring:
         """
         cables = {name: f"p{next(self._numbers)}" for name, _, _ in ports}
         lines = [
-            f"link add {cables[name]} type veth peer name {name} address {mac} mtu {_HOST_MTU} {_WIRE_SIZED} netns {namespace}"
+            f"link add {cables[name]} type veth peer name {name} address {mac} "
+            f"mtu {_HOST_MTU} {_WIRE_SIZED} netns {namespace}"
             for name, mac, _ in ports
         ]
         for name, _, segment in ports:

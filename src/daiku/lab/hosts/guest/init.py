@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
 import struct
 import subprocess
@@ -32,6 +33,7 @@ class Init:
         self._ready = ready
         self._services = Services()
         self._ending: int | None = None
+        self._wake = -1
         self._verbs = Verbs(self._services, self._end)
 
     def run(self) -> int:
@@ -44,11 +46,16 @@ class Init:
         Path(SOCKET).chmod(0o666)
         server.listen(64)
         self._prepare()
+        # Every SIGCHLD puts a byte into this pipe, and so does whoever ends the host.
+        waking, self._wake = os.pipe()
+        os.set_blocking(self._wake, False)
+        signal.signal(signal.SIGCHLD, _noted)
+        signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
         threading.Thread(target=self._serve, args=(server,), daemon=True).start()
         threading.Thread(target=self._start_units, daemon=True).start()
         while self._ending is None:
-            if not self._services.reap():
-                time.sleep(0.02)
+            os.read(waking, 4096)
+            self._services.reap()
         self._services.stop_all()
         return self._ending
 
@@ -81,8 +88,7 @@ class Init:
         def later() -> None:
             time.sleep(0.1)  # let the answer to `reboot` leave first
             self._ending = status
-            with contextlib.suppress(OSError):
-                subprocess.Popen(["true"])  # wakes the reaper
+            os.write(self._wake, b".")
 
         threading.Thread(target=later, daemon=True).start()
 
@@ -97,6 +103,10 @@ class Init:
             words = json.loads(peer.makefile().readline())
             code, out, err = self._verbs.run(words, privileged=uid == 0)
             peer.sendall(json.dumps([code, out, err]).encode())
+
+
+def _noted(_signal: int, _frame: object) -> None:
+    """Without a handler of Python's the signal would not reach the pipe."""
 
 
 def enabled_units(folder: Path = units.UNIT_FOLDERS[0]) -> list[str]:

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from daiku.lab.hosts.guest import units
@@ -30,7 +30,6 @@ class Service:
     pid: int = 0
     status: int = 0
     starts: int = 0
-    children: set[int] = field(default_factory=set[int])
 
 
 class Services:
@@ -97,34 +96,30 @@ class Services:
             except ProcessLookupError:
                 return
             deadline = time.monotonic() + patience
-            while time.monotonic() < deadline and self._others_live():
+            while time.monotonic() < deadline and _others_live():
+                self.reap()
                 time.sleep(0.02)
 
-    def reap(self) -> bool:
-        """Wait for one child to end and note it; false when there is none. PID 1 does nothing else in its main loop.
+    def reap(self) -> None:
+        """Note every child that has ended, orphans too. Only PID 1's main loop calls this.
 
-        The exit is looked up under the lock, so a child cannot be noted before whoever started it has written it down.
+        Under the lock, so that no child is noted before whoever started it has written it down.
         """
-        try:
-            info = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
-        except ChildProcessError:
-            return False
-        if info is None:
-            return True
         with self._changed:
-            try:
-                pid, raw = os.waitpid(info.si_pid, os.WNOHANG)
-            except ChildProcessError:
-                return True
-            child = self._children.pop(pid, None)
-            if child is not None:
-                child.returncode = os.waitstatus_to_exitcode(raw)
-                self._exits[pid] = child.returncode
-            for service in self._services.values():
-                if service.pid == pid and child is not None:
-                    self._main_exited(service, child.returncode)
+            while True:
+                try:
+                    pid, raw = os.waitpid(-1, os.WNOHANG)
+                except ChildProcessError:
+                    break
+                if not pid:
+                    break
+                child = self._children.pop(pid, None)
+                if child is not None:
+                    child.returncode = self._exits[pid] = os.waitstatus_to_exitcode(raw)
+                    for service in self._services.values():
+                        if service.pid == pid:
+                            self._main_exited(service, child.returncode)
             self._changed.notify_all()
-        return True
 
     def _run(self, service: Service) -> str:
         unit = service.unit
@@ -238,8 +233,9 @@ class Services:
                 return False
         return True
 
-    def _others_live(self) -> bool:
-        return any(name.name.isdigit() and name.name != "1" for name in Path("/proc").iterdir())
+
+def _others_live() -> bool:
+    return any(entry.name.isdigit() and entry.name != "1" for entry in Path("/proc").iterdir())
 
 
 def _log(name: str, line: str) -> None:
