@@ -66,10 +66,11 @@ class Difference:
 class _Policy:
     change: Change
     reason: str
+    removal: Change | None = None
 
     def of(self, field: Field) -> _Policy:
         """The policy inside: that of the field, else this one."""
-        return self if field.change is None else _Policy(field.change, field.reason or self.reason)
+        return self if field.change is None else _Policy(field.change, field.reason or self.reason, field.removal)
 
 
 def diff(resource: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
@@ -91,8 +92,12 @@ def _compare(type_: FieldType, path: str, old: Any, new: Any, policy: _Policy) -
     if old is None and new is None:
         return
     if old is None or new is None:
-        kind = Kind.ADD if old is None else Kind.DELETE
-        yield FieldChange(path, kind, policy.change, policy.reason)
+        if old is None:
+            yield FieldChange(path, Kind.ADD, policy.change, policy.reason)
+        elif policy.removal is not None:
+            yield FieldChange(path, Kind.DELETE, policy.removal, "")
+        else:
+            yield FieldChange(path, Kind.DELETE, policy.change, policy.reason)
     elif new is not UNKNOWN and isinstance(type_, Object):
         for field in type_.fields:
             inner_old, inner_new = old.get(field.name), new.get(field.name)

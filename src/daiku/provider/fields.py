@@ -89,7 +89,8 @@ FieldType: TypeAlias = Scalar | ListOf | Object
 class Field:
     """One property.
 
-    `change` None inherits the policy of the enclosing property (LIVE at the top). `reason` says why a change
+    `change` None inherits the policy of the enclosing property (LIVE at the top); `removal` is that of taking the
+    property out, if it is another. `reason` says why a change
     does what it does. `default_from` names a provider setting that stands in for a missing value. An `output`
     is never an input; `varies_with` names the inputs whose change makes the output unknown in a preview
     (empty: it never changes). `problem` gives the text of what is wrong with a value, or nothing.
@@ -104,6 +105,7 @@ class Field:
     secret: bool = False
     output: bool = False
     change: Change | None = None
+    removal: Change | None = None
     reason: str = ""
     choices: tuple[str, ...] = ()
     varies_with: tuple[str, ...] = ()

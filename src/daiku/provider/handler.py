@@ -88,7 +88,7 @@ class CancelledError(DaikuError):
 
 @dataclass(frozen=True, slots=True)
 class Plugin(Generic[C]):
-    """All that the adapter serves. `defaults` gives the settings of the environment for those that are not set;
+    """All that the adapter serves. `defaults` gives settings of the environment, knowing those that are given;
     `configure` makes the context that handlers get, from the settings together.
     """
 
@@ -98,7 +98,7 @@ class Plugin(Generic[C]):
     config: tuple[Field, ...]
     handlers: tuple[Handler[C], ...]
     functions: tuple[Function[C], ...]
-    defaults: Callable[[], Props]
+    defaults: Callable[[Props], Props]
     configure: Callable[[Props, Interrupt], C]
 
     def schema(self) -> str:

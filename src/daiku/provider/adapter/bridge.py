@@ -75,7 +75,7 @@ class Bridge(pp.Provider, Generic[C]):
     async def configure(self, request: pp.ConfigureRequest) -> pp.ConfigureResponse:
         known = {field.name for field in self._plugin.config}
         given = {k: v for k, v in plains(request.args).items() if k in known and v not in (None, "")}
-        settings, failures = accept(self._plugin.config, {**self._plugin.defaults(), **given}, {})
+        settings, failures = accept(self._plugin.config, {**self._plugin.defaults(given), **given}, {})
         if failures:
             raise DaikuError(f"the setting {failures[0].path} {failures[0].reason}")
         self._settings = settings

@@ -78,6 +78,7 @@ TYPE = ResourceType(
             type=INSTALL,
             description=INSTALL.description,
             change=Change.REINSTALL,
+            removal=Change.LIVE,
             reason="another OS image or generation was asked for",
         ),
         Field(name="localAddress", type=LOCAL_ADDRESS, description=LOCAL_ADDRESS.description),
