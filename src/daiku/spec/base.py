@@ -129,6 +129,7 @@ class SecretRef(Model):
 
     from_env: Annotated[
         str,
+        OnChange(Disruption.NONE),
         Field(
             pattern=r"^[A-Z_][A-Z0-9_]*$",
             description="Name of an environment variable.",
