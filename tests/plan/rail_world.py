@@ -119,7 +119,7 @@ def main() -> None:
         for r in nodes[0]["routes"]:
             there.run("ip", "link", "set", r["dev"], "down")
             used[f"without {r['dev']}"] = transfer(here, there, nodes[1]["address"])
-        print(json.dumps(used))
+        sys.stdout.write(json.dumps(used))
     finally:
         for host in hosts:
             host.process.terminate()
