@@ -15,16 +15,19 @@ from types import FrameType
 from typing import Any
 
 from daiku.errors import DaikuError
+from daiku.lab.aws.server import HostedInterface
 from daiku.lab.aws.server import start as start_aws
 from daiku.lab.clock import Clock
 from daiku.lab.files import LabConfig, LabState, write_private
 from daiku.lab.follow import Follower
+from daiku.lab.front import Front
 from daiku.lab.hosts import Hosts
 from daiku.lab.inventory import inventory
 from daiku.lab.sakura.app import create_app
 from daiku.lab.sakura.inventory import Account
 from daiku.lab.sakura.world import World
 from daiku.lab.serve import Served
+from daiku.plan.make import make
 from daiku.spec.load import load
 
 _log = logging.getLogger("daiku.lab")
@@ -33,7 +36,8 @@ _log = logging.getLogger("daiku.lab")
 def run(folder: Path, stop: threading.Event) -> None:
     """Serve until `stop` is set."""
     config = LabConfig.model_validate_json((folder / "config.json").read_text(encoding="utf-8"))
-    cluster = load(Path(config.cluster_file)).cluster
+    loaded = load(Path(config.cluster_file))
+    cluster, plan = loaded.cluster, make(loaded)
     account = Account(token=config.token, secret=config.secret)
     secrets = {cluster.aws.connect.secret_key.from_env: config.connect_secret} if cluster.aws else {}
     world_clock = Clock(scale=config.scale)
@@ -45,7 +49,7 @@ def run(folder: Path, stop: threading.Event) -> None:
     aws = start_aws(
         host="127.0.0.1",
         port=0,
-        virtual_interfaces=(cluster.aws.connect.virtual_interface_id,) if cluster.aws else (),
+        interfaces=(HostedInterface.of_plan(plan.aws),) if plan.aws else (),
     )
     hosts = Hosts(folder / "hosts", log=_log.info)
     follower = Follower(world, hosts)
@@ -53,14 +57,16 @@ def run(folder: Path, stop: threading.Event) -> None:
     def status() -> dict[str, Any]:
         return {
             "hosts": [
-                {"id": h.machine, "name": h.name, "running": h.running, "addresses": list(h.addresses)}
+                {"id": h.id, "name": h.name, "running": h.running, "addresses": list(h.addresses)}
                 for h in hosts.status()
             ],
+            "api_calls": calls(world),
             "failures": follower.failures(),
             "virtual_seconds": round(world_clock.now(), 1),
         }
 
-    served = Served(create_app(world, admin_token=config.admin_token, status=status))
+    app = create_app(world, admin_token=config.admin_token)
+    served = Served(Front(app, admin_token=config.admin_token, status=status))
     try:
         world_clock.start()
         follower.start()
@@ -77,6 +83,13 @@ def run(folder: Path, stop: threading.Event) -> None:
         aws.stop()
         hosts.close()
         _log.info("down")
+
+
+def calls(world: World) -> dict[str, int]:
+    """How often the Sakura APIs were called, reads and writes apart."""
+    with world.lock:
+        reads = sum(1 for entry in world.audit if entry.method == "GET")
+        return {"reads": reads, "writes": len(world.audit) - reads}
 
 
 def main() -> int:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from daiku.lab.files import write_private
 from daiku.lab.tools.build import find_or_build
+from daiku.lab.tools.catalog import TOOLS
 
 Progress = Callable[[str], None]
 
@@ -17,7 +18,7 @@ _PLUGINS = {"pulumi-resource-sakura": "daiku.provider.main", "pulumi-resource-aw
 def prepare(folder: Path, progress: Progress) -> None:
     """Fill `folder`: links to built tools, and a starter script for each plugin. MissingToolError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for tool in ("pulumi", "pulumi-language-python"):
+    for tool in TOOLS:
         path = find_or_build(tool, progress)
         for program in sorted(path.parent.glob(f"{tool}*")):
             _link(folder / program.name, program)
