@@ -6,12 +6,16 @@ tag, which goes once they are applied: a read that sees the tag says `applied: f
 
 from __future__ import annotations
 
+from daiku.errors import DeadlineError
 from daiku.provider.context import Context
 from daiku.provider.fields import BOOLEAN, Field
 from daiku.provider.identity import PENDING
 from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_list, id_of
+
+_TRIES = 10
+_POLLS = 12
 
 APPLIED = Field(
     name="applied",
@@ -42,6 +46,15 @@ class Appliance(CloudObject):
         return ctx.cloud.update(self.kind, ident, self.named(goal), zone=goal.zone)
 
     def remove(self, ctx: Context, ident: str, zone: str | None) -> None:
+        """Switch it off and delete it. A load balancer that was just made switches itself on: then again."""
         ctx.cloud.wait_available(self.kind, ident, zone=zone)
-        power_off(ctx, self.kind, ident, zone, force=True)
-        ctx.cloud.delete_when_free(self.kind, ident, zone=zone)
+        for last in (False,) * (_TRIES - 1) + (True,):
+            power_off(ctx, self.kind, ident, zone, force=True)
+            try:
+                deadline = _POLLS * ctx.cloud.tempo.poll
+                ctx.cloud.delete_when_free(self.kind, ident, zone=zone, deadline=deadline)
+            except DeadlineError:
+                if last:
+                    raise
+            else:
+                return

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from daiku.errors import ConflictError, DaikuError, NotFoundError
+from daiku.errors import ConflictError, DaikuError, NotFoundError, UnreachableError
 from daiku.provider.context import Context
 from daiku.provider.diffing import diff
 from daiku.provider.fields import Change, Failure, Props, ResourceType
 from daiku.provider.handler import Hint, IncompleteError
 from daiku.provider.identity import PREVIOUS, carries, own_tags, signed, unsigned
 from daiku.wire.http import Json
-from daiku.wire.sakura_calls import as_list, id_of
+from daiku.wire.sakura_calls import APPEAR_SECONDS, as_list, id_of
 from daiku.wire.sakura_kinds import Kind
 
 
@@ -76,10 +76,13 @@ class CloudObject(ABC):
     def create(self, ctx: Context, hint: Hint, inputs: Props) -> tuple[str, Props]:
         goal = Goal(inputs, ctx.identity(hint.urn), inputs.get("zone"), {})
         live = self._leftover(ctx, goal)
+        fresh = live is None
         if live is None:
-            live = self.make(ctx, goal)
+            live = self._make(ctx, goal)
         made = id_of(live)
         try:
+            if fresh and self.kind.appears_late:
+                self._remove_twins(ctx, live, goal)
             live = self.converge(ctx, live, goal)
             return id_of(live), self.state(ctx, live, inputs)
         except DaikuError as error:
@@ -162,6 +165,27 @@ class CloudObject(ABC):
             self.remove(ctx, id_of(live), goal.zone)
             return None
         return live
+
+    def _make(self, ctx: Context, goal: Goal) -> Json:
+        """Create it; when the answer is lost, look whether it was made all the same."""
+        try:
+            return self.make(ctx, goal)
+        except UnreachableError:
+            end = ctx.cloud.clock() + (APPEAR_SECONDS if self.kind.appears_late else 0.0)
+            while not (found := self.find_own(ctx, goal)):
+                if ctx.cloud.clock() >= end:
+                    raise
+                ctx.cloud.sleep(ctx.cloud.tempo.appear)
+            return found[0]
+
+    def _remove_twins(self, ctx: Context, live: Json, goal: Goal) -> None:
+        """An appliance hides for a while after its creation, so one that a killed run made just before was not
+        found. Once ours shows, so does that one: it was never in the state, and goes.
+        """
+        ctx.cloud.read(self.kind, id_of(live), zone=goal.zone, appear_within=APPEAR_SECONDS)
+        for twin in self.find_own(ctx, goal):
+            if id_of(twin) != id_of(live):
+                self.remove(ctx, id_of(twin), goal.zone)
 
     def find_own(self, ctx: Context, goal: Goal) -> list[Json]:
         """Objects that carry the mark."""
