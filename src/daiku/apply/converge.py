@@ -1,0 +1,171 @@
+"""One host: make its live state equal to its bundle, in at most two round trips, or show what that would change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any, cast
+
+from daiku.apply.conversation import SILENCE_SECONDS, Conversation
+from daiku.apply.report import FileChange, HostReport, Rights, TriggerRun, What, unified_diff
+from daiku.errors import HostUnreachableError
+from daiku.render.bundle import HostBundle, HostFile, Trigger
+from daiku.wire.ssh import Session
+
+LOCK_SECONDS = 900.0
+TRIGGER_SECONDS = 900.0
+"""Most that one trigger may take, and most that we wait for a run that we lost and that still works on the host."""
+
+OnStep = Callable[[str, str], None]
+"""Called with a step (`files`, `trigger`, `reconnect`) and a message."""
+
+
+class StoppedError(Exception):
+    """The run was interrupted before this host was changed; not a failure of the host."""
+
+
+def converge(
+    session: Session,
+    bundle: HostBundle,
+    *,
+    dry_run: bool = False,
+    run_id: str = "",
+    root: str = "/",
+    reconnect: Callable[[], Session] | None = None,
+    stopped: Callable[[], bool] = lambda: False,
+    on_step: OnStep = lambda _step, _message: None,
+    silence: float = SILENCE_SECONDS,
+) -> HostReport:
+    """Bring the host of `session` to `bundle`, or with `dry_run` only say what differs.
+
+    A host that is right already costs one round trip. `reconnect` makes a new session when the old one is lost while
+    the host changes (as a new network configuration may do): the helper goes on without us, and its receipt is read.
+    `stopped` is asked before the change begins; StoppedError when it says yes. `root` is a folder to take for the
+    host's root, for rehearsals. `silence`: seconds without a sign of life after which the connection counts as lost.
+    Raises HostError: HostUnreachableError, HostDiskFullError, or a plain one.
+    """
+    began = time.monotonic()
+    digest = bundle.digest()
+    talk = Conversation(session, on_step, silence)
+    manifest = manifest_of(bundle, digest, run_id=run_id, dry_run=dry_run, root=root)
+    found: dict[str, Any] | None = None
+    sent = trips = 0
+    with closing(talk):
+        found = talk.start(manifest)
+        sent, trips = talk.sent, talk.round_trips
+        changes = _changes(bundle, found)
+        due = tuple(TriggerRun(name, None) for name in found["due"])
+        if dry_run or not (changes or due):
+            return HostReport(bundle.host, digest, changes, due, dry_run, sent, trips, _since(began))
+        if stopped():
+            raise StoppedError
+        contents = bundle.blobs()
+        try:
+            report = talk.go({sha256: contents[sha256] for sha256 in found["needed"]})
+            ran = report["ran"]
+        except HostUnreachableError:
+            if reconnect is None:
+                raise
+            ran = None
+        sent, trips = talk.sent, talk.round_trips
+    if ran is None:
+        assert reconnect is not None
+        on_step("reconnect", "the connection was lost while the host changed")
+        ran, more_sent, more_trips = _resume(reconnect, bundle, manifest, on_step, silence)
+        sent, trips = sent + more_sent, trips + more_trips
+    triggers = tuple(TriggerRun(str(r["name"]), float(r["seconds"])) for r in ran)
+    return HostReport(bundle.host, digest, changes, triggers, False, sent, trips, _since(began))
+
+
+def _resume(
+    reconnect: Callable[[], Session],
+    bundle: HostBundle,
+    manifest: dict[str, Any],
+    on_step: OnStep,
+    silence: float,
+) -> tuple[list[dict[str, Any]], int, int]:
+    """The triggers that ran, bytes sent and round trips, after a lost connection.
+
+    The helper that we lost holds the host's lock until it is done, so the next one's survey sees the end of its work:
+    usually nothing is left to do and its receipt tells what it did.
+    """
+    with reconnect() as session, closing(Conversation(session, on_step, silence)) as talk:
+        found = talk.start(manifest)
+        if not found["changes"] and not found["due"]:
+            mine = found["receipt"]["run"] == manifest["run"]
+            return (found["receipt"]["ran"] or [] if mine else []), talk.sent, talk.round_trips
+        contents = bundle.blobs()
+        report = talk.go({sha256: contents[sha256] for sha256 in found["needed"]})
+        return report["ran"], talk.sent, talk.round_trips
+
+
+def manifest_of(
+    bundle: HostBundle, digest: str, *, run_id: str, dry_run: bool, root: str = "/"
+) -> dict[str, Any]:
+    """What the helper is told: everything but contents. Old texts come back for the diffs."""
+    return {
+        "root": root,
+        "run": run_id,
+        "bundle": digest,
+        "dry_run": dry_run,
+        "texts": True,
+        "lock_seconds": LOCK_SECONDS,
+        "trigger_seconds": TRIGGER_SECONDS,
+        "files": [
+            {
+                "path": file.path,
+                "sha256": file.sha256,
+                "size": len(file.content),
+                "mode": file.mode,
+                "owner": file.owner,
+                "group": file.group,
+                "trigger": file.trigger,
+            }
+            for file in bundle.files
+        ],
+        "triggers": [
+            {"name": t.name, "command": list(t.command), "input": trigger_input(t, bundle.files)}
+            for t in bundle.triggers
+        ],
+    }
+
+
+def trigger_input(trigger: Trigger, files: tuple[HostFile, ...]) -> str:
+    """Digest of what a trigger runs and on what: while it stays the same the trigger need not run again."""
+    inputs = [(f.path, f.sha256) for f in files if f.trigger == trigger.name]
+    return hashlib.sha256(json.dumps([trigger.command, inputs]).encode()).hexdigest()
+
+
+def _changes(bundle: HostBundle, found: dict[str, Any]) -> tuple[FileChange, ...]:
+    wanted = {file.path: file for file in bundle.files}
+    return tuple(_change(entry, wanted.get(entry["path"])) for entry in found["changes"])
+
+
+def _change(entry: dict[str, Any], file: HostFile | None) -> FileChange:
+    old = entry["before"]
+    before = Rights(int(old["mode"]), str(old["uid"]), str(old["gid"])) if old else None
+    after = Rights(file.mode, file.owner, file.group) if file else None
+    what = cast("tuple[What, ...]", tuple(entry["what"]))
+    renewed = bool({"create", "type", "content", "remove"} & set(what))
+    private = renewed and not all(rights.mode & 0o004 for rights in (before, after) if rights)
+    diff = "" if private or not renewed else _diff(entry, file)
+    return FileChange(entry["path"], what, before, after, diff, private)
+
+
+def _diff(entry: dict[str, Any], file: HostFile | None) -> str:
+    """A diff of texts; a line that says so for what is no text or too long to show."""
+    try:
+        after = file.content.decode() if file else ""
+    except UnicodeDecodeError:
+        after = None
+    before = "" if entry["before"] is None else entry.get("text")
+    if before is None or after is None or "\0" in after:
+        return f"{entry['path']}: contents differ, and are not shown because they are no text or too long\n"
+    return unified_diff(entry["path"], before, after)
+
+
+def _since(began: float) -> float:
+    return time.monotonic() - began

@@ -1,0 +1,164 @@
+"""Our end of the conversation with the helper: frames, and what to make of a helper that does not speak."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable
+from typing import Any, cast
+
+from daiku.apply.helper.wire import HEADER, MARK
+from daiku.apply.payload import packed_program
+from daiku.errors import HostDiskFullError, HostError
+from daiku.wire.ssh import Session
+from daiku.wire.ssh_python import python_command
+
+SILENCE_SECONDS = 30.0
+"""The helper says something every five seconds; one that is silent for so long is lost."""
+NOISE_LIMIT = 1 << 18
+FRAME_LIMIT = 1 << 28
+
+Json = dict[str, Any]
+
+
+class Conversation:
+    """One run of the helper. Used by one thread, to be closed. `sent` counts bytes, `round_trips` answers."""
+
+    def __init__(
+        self, session: Session, on_event: Callable[[str, str], None], silence: float = SILENCE_SECONDS
+    ) -> None:
+        self._session = session
+        self._on_event = on_event
+        self._silence = silence
+        self._buffer = bytearray()
+        self.sent = 0
+        self.round_trips = 0
+        self._stream = session.open(python_command(session.endpoint.user))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start(self, manifest: Json) -> Json:
+        """Send the helper and the manifest in one go, and return its answer."""
+        self._write(packed_program() + _frame(manifest))
+        self._find_mark()
+        return self._answer()
+
+    def go(self, blobs: dict[str, bytes]) -> Json:
+        """Send the contents that are needed, have the change made, and return the report."""
+        parts = [_frame({"kind": "go", "blobs": sorted(blobs)})]
+        for _, content in sorted(blobs.items()):
+            packed = zlib.compress(content)
+            parts.append(HEADER.pack(b"B", len(packed)) + packed)
+        self._write(b"".join(parts))
+        return self._answer()
+
+    def _write(self, data: bytes) -> None:
+        self.sent += len(data)
+        self._stream.write(data, self._silence)
+
+    def _answer(self) -> Json:
+        """The next answer; signs of life and events on the way are dealt with. Raises the helper's errors."""
+        while True:
+            message = self._receive()
+            match message.get("kind"):
+                case "alive":
+                    continue
+                case "event":
+                    self._on_event(str(message["step"]), str(message["message"]))
+                case "error":
+                    raise _error(self._session.name, message)
+                case _:
+                    self.round_trips += 1
+                    return message
+
+    def _receive(self) -> Json:
+        while len(self._buffer) < HEADER.size:
+            self._more()
+        kind, length = HEADER.unpack_from(self._buffer)
+        if kind != b"J" or length > FRAME_LIMIT:
+            raise self._broken("sent what is no frame")
+        end = HEADER.size + length
+        while len(self._buffer) < end:
+            self._more()
+        content = bytes(self._buffer[HEADER.size : end])
+        del self._buffer[:end]
+        return cast("Json", json.loads(content))
+
+    def _more(self) -> None:
+        data = self._stream.read(timeout=self._silence)
+        if not data:
+            raise self._broken("ended in the middle")
+        self._buffer += data
+
+    def _find_mark(self) -> None:
+        """Skip what the login's shell may print before the helper begins."""
+        while (place := self._buffer.find(MARK)) < 0:
+            data = self._stream.read(timeout=self._silence)
+            if not data or len(self._buffer) > NOISE_LIMIT:
+                raise self._silent()
+            self._buffer += data
+        del self._buffer[: place + len(MARK)]
+
+    def _broken(self, how: str) -> HostError:
+        words = _last_line(self._stream.stderr())
+        return HostError(
+            f"the helper {how}" + (f": {words}" if words else ""),
+            host=self._session.name,
+            step="converge",
+            hint="run the same command again: it goes on where it was; if it ends so again, the host kills it "
+            "(is it out of memory?)",
+        )
+
+    def _silent(self) -> HostError:
+        """Why the helper never began."""
+        status = self._stream.status()
+        stderr = self._stream.stderr()
+        words = _last_line(stderr) or _last_line(bytes(self._buffer))
+        user = self._session.endpoint.user
+        message, hint = f"the helper cannot start: exit status {status}" + (f": {words}" if words else ""), ""
+        if b"sudo" in stderr and b"python3" not in stderr:
+            hint = f"the account {user!r} must be allowed to use sudo without a password"
+        elif b"python3" in stderr:
+            message = f"the host has no python3 that can run the helper: {words}"
+            hint = "install python3 (3.8 or newer) on the host"
+        elif words:
+            hint = f"the account {user!r} needs a login shell that runs commands"
+        return HostError(message, host=self._session.name, step="converge", hint=hint)
+
+
+def _frame(value: Json) -> bytes:
+    data = json.dumps(value, separators=(",", ":")).encode()
+    return HEADER.pack(b"J", len(data)) + data
+
+
+def _error(host: str, message: Json) -> HostError:
+    """The helper's error as one of ours."""
+    text, output = str(message["message"]), str(message.get("output", ""))
+    again = "then run the same command again: it goes on where it was"
+    match message.get("code"):
+        case "disk full":
+            return HostDiskFullError(
+                text, host=host, step="files", hint=f"nothing was changed; make room on the host, {again}"
+            )
+        case "validate":
+            return HostError(
+                text, host=host, step="validate", hint="nothing was changed; put it right on the host"
+            )
+        case "trigger":
+            last = "\n".join(output.splitlines()[-10:])
+            return HostError(
+                f"{text}\n{last}" if last else text,
+                host=host,
+                step=f"trigger {message.get('trigger', '')}",
+                hint=f"the files are in place and this trigger is still to run; mend the cause, {again}",
+            )
+        case "busy":
+            return HostError(text, host=host, step="lock", hint="wait until it has ended")
+        case _:
+            return HostError(text, host=host, step="files", hint=f"mend the cause, {again}")
+
+
+def _last_line(data: bytes) -> str:
+    lines = data.decode("utf-8", "replace").strip().splitlines()
+    return lines[-1].strip()[:300] if lines else ""

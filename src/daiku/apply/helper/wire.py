@@ -1,0 +1,65 @@
+"""Frames over the SSH channel, and the errors that travel in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import time
+from typing import Any, BinaryIO
+
+MARK = b"\n--daiku-helper-1--\n"
+"""Sent first: what a shell's start-up files print before it is no part of the conversation."""
+HEADER = struct.Struct("!cI")
+"""One byte of kind (J: JSON, B: bytes) and four of length; the content follows."""
+BEAT_SECONDS = 5.0
+
+
+class HelperError(Exception):
+    """An end that the other side is told about: `code` for programs, the message for people."""
+
+    def __init__(self, code: str, message: str, **details: Any) -> None:
+        super().__init__(message)
+        self.answer = {"kind": "error", "code": code, "message": message, **details}
+
+
+class Wire:
+    """The conversation with the operator's side."""
+
+    def __init__(self, source: BinaryIO, sink: int) -> None:
+        self._source = source
+        self._sink = sink
+        self._last = 0.0
+        self.committed = False
+        """From here on a lost connection is no reason to stop."""
+        self._put(MARK)
+
+    def send(self, value: dict[str, Any]) -> None:
+        data = json.dumps(value).encode()
+        self._put(HEADER.pack(b"J", len(data)) + data)
+
+    def beat(self) -> None:
+        """Tell the other side that we are alive, if it has heard nothing for a while."""
+        if time.monotonic() - self._last > BEAT_SECONDS:
+            self.send({"kind": "alive"})
+
+    def receive(self) -> Any:
+        """The next JSON value or bytes; EOFError when the other side is gone."""
+        kind, length = HEADER.unpack(self._read(HEADER.size))
+        data = self._read(length)
+        return json.loads(data) if kind == b"J" else data
+
+    def _read(self, length: int) -> bytes:
+        data = self._source.read(length)
+        if len(data) < length:
+            raise EOFError
+        return data
+
+    def _put(self, data: bytes) -> None:
+        self._last = time.monotonic()
+        try:
+            while data:
+                data = data[os.write(self._sink, data) :]
+        except OSError:
+            if not self.committed:
+                raise EOFError from None

@@ -1,0 +1,44 @@
+"""The helper as one program: all its modules, imported on the host from memory and only when they are needed."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from daiku.wire.ssh_python import python_input
+
+PACKAGE = "daiku.apply.helper"
+
+_IMPORTER = """
+import sys
+class Sent:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name in SOURCES:
+            return type(sys.__spec__)(name, Sent, is_package=not SOURCES[name])
+    @staticmethod
+    def create_module(spec):
+        return None
+    @staticmethod
+    def exec_module(module):
+        exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
+sys.meta_path.insert(0, Sent)
+from daiku.apply.helper.main import main
+main()
+"""
+
+
+@cache
+def program() -> str:
+    """The program's text. A package is a name without a source."""
+    sources = {"daiku": "", "daiku.apply": "", PACKAGE: ""}
+    for file in sorted(files(PACKAGE).iterdir(), key=lambda f: f.name):
+        if file.name.endswith(".py") and file.name != "__init__.py":
+            sources[f"{PACKAGE}.{file.name[:-3]}"] = file.read_text()
+    return f"SOURCES = {sources!r}\n{_IMPORTER}"
+
+
+@cache
+def packed_program() -> bytes:
+    """What is sent to start the helper."""
+    return python_input(program())
