@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from daiku.errors import LabError
 from daiku.lab.topology import Nic, Segment
 from tests.lab_hosts.kit import Lab
 
@@ -131,3 +132,22 @@ def test_segments_are_apart(lab: Lab) -> None:
 def test_nothing_leaves_the_lab(lab: Lab) -> None:
     lab.apply(lab.machine(13))
     assert lab.try_ssh(13, "timeout 1 bash -c 'exec 3<>/dev/tcp/192.0.2.1/80'").returncode != 0
+
+
+def test_a_machine_that_cannot_be_wired_is_named_and_the_others_boot(lab: Lab) -> None:
+    broken = lab.machine(14, nics=(lab.nic(14, segment="nowhere"),))
+    with pytest.raises(LabError, match="segment nowhere of a port is not in the topology"):
+        lab.apply(broken, lab.machine(15))
+    assert lab.ssh(15, "echo on") == "on"
+    lab.apply(replace(broken, nics=(lab.nic(14),)), lab.machine(15))
+    assert lab.ssh(14, "echo on") == "on"
+
+
+def test_a_router_that_could_not_be_wired_is_mended_by_the_next_apply(lab: Lab) -> None:
+    good = lab.topology().routers[0]
+    bad = replace(good, nics=(*good.nics, Nic("eth2", "02:aa:00:00:00:03", "nowhere", ("10.99.0.1/24",))))
+    machine = lab.machine(16)
+    with pytest.raises(LabError, match="nowhere"):
+        lab.apply(machine, routers=(bad,))
+    lab.apply(machine)
+    assert lab.ssh(16, "echo on") == "on"

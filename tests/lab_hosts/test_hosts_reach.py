@@ -144,6 +144,7 @@ def test_a_port_that_is_taken_is_one_clear_error_and_the_rest_is_done(lab: Lab) 
     lab.apply()
     lab.apply(routers=())
     with socket.socket() as squatter:
+        squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind((lab.address, 2210))
         squatter.listen()
         with pytest.raises(

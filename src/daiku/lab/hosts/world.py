@@ -135,22 +135,29 @@ class World:
     def _sync_nodes(self, topology: Topology) -> list[str]:
         plans = node_plans(topology)
         for name in sorted(set(self._nodes) - set(plans)):
-            service = self._balancers.pop(name, None)
-            if service is not None:
-                service.close()
-            for key in sorted(key for key in self._relays.doors() if key[0] == name):
-                self._relays.close(key)
-            self._nodes.pop(name).close()
-            del self._plans[name]
+            self._drop_node(name)
 
         def become(name: str) -> None:
             if name not in self._nodes:
                 self._nodes[name] = Node(self._wiring)
             if self._plans.get(name) != plans[name]:
-                self._nodes[name].become(plans[name])
+                try:
+                    self._nodes[name].become(plans[name])
+                except LabError:
+                    self._drop_node(name)  # half changed: the next apply makes it anew
+                    raise
                 self._plans[name] = plans[name]
 
         return self._each(become, sorted(plans))
+
+    def _drop_node(self, name: str) -> None:
+        service = self._balancers.pop(name, None)
+        if service is not None:
+            service.close()
+        for key in sorted(key for key in self._relays.doors() if key[0] == name):
+            self._relays.close(key)
+        self._nodes.pop(name).close()
+        self._plans.pop(name, None)
 
     def _publish(self, topology: Topology) -> list[str]:
         """Port forwardings on this machine's loopback, VIPs inside the balancers' namespaces."""

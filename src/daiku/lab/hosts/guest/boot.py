@@ -51,6 +51,16 @@ _DEVICES = {
 }
 
 
+_NAMESPACES = (
+    sc.CLONE_NEWNS
+    | sc.CLONE_NEWUTS
+    | sc.CLONE_NEWIPC
+    | sc.CLONE_NEWPID
+    | sc.CLONE_NEWNET
+    | sc.CLONE_NEWCGROUP
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the fabric asks for. Paths are as the fabric sees them; `base` holds `disk`, `layer` and `sysctl`.
@@ -68,7 +78,7 @@ class Order:
 
 def main() -> int:
     order = Order(**json.loads(sys.stdin.readline()))
-    sc.unshare(sc.CLONE_NEWNS | sc.CLONE_NEWUTS | sc.CLONE_NEWIPC | sc.CLONE_NEWPID | sc.CLONE_NEWNET)
+    sc.unshare(_NAMESPACES)
     _say("holder")
     pid = os.fork()
     if pid:
