@@ -18,7 +18,6 @@ from daiku.provider.phy_flow import (
     Step,
     decide,
     read_intent,
-    token_of,
     write_intent,
 )
 from daiku.provider.phy_host import Found, PhyHost, require_own_key, stamped
@@ -41,16 +40,16 @@ class Installed:
 
 
 class Installer:
-    """One server's installation. Call `run` once."""
+    """One server's installation. `token` names it (`phy_flow.token_of`). Call `run` once."""
 
     def __init__(
-        self, ctx: Context, server_id: str, image: str, public_keys: list[str], generation: int
+        self, ctx: Context, server_id: str, image: OsImage, public_keys: list[str], token: str
     ) -> None:
         self._ctx = ctx
         self._server_id = server_id
-        self._image = find_image(ctx, server_id, image)
+        self._image = image
         self._keys = public_keys
-        self._token = token_of(server_id, self._image.os_image_id, generation)
+        self._token = token
         self._can_probe = ctx.ssh.key_file is not None
         self._fresh = False
         self._accepted = False

@@ -2,8 +2,17 @@
 
 from __future__ import annotations
 
-from daiku.provider.fields import INTEGER, STRING, Change, Field, ListOf, Object, ResourceType
+from daiku.errors import DaikuError, NotFoundError
+from daiku.provider.context import Context
+from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, ListOf, Object, Props, ResourceType
+from daiku.provider.handler import Hint, IncompleteError
+from daiku.provider.phy_flow import Step, read_intent, token_of
+from daiku.provider.phy_host import PhyHost
+from daiku.provider.phy_install import Installer, addresses_of, find_image, rewrite, throwaway_password
 from daiku.provider.resources.common import address, between, cidr_problem, ident
+from daiku.wire.phy import POLLS_TO_LISTING, OsInstall
+from daiku.wire.phy_models import PhyServer
+from daiku.wire.retry import Tempo
 
 INSTALL = Object(
     "PhyInstall",
@@ -116,3 +125,158 @@ TYPE = ResourceType(
         Field(name="portIds", type=ListOf(INTEGER), description="IDs of its ports.", output=True),
     ),
 )
+
+LISTING_SECONDS = 30.0
+"""How old a listing may be that a refresh reads from: one call serves every server."""
+SOFT_SECONDS = 180.0
+
+
+class PhyServerHandler:
+    """Its ID is the server's."""
+
+    type = TYPE
+
+    def check(self, inputs: Props) -> list[Failure]:
+        failures: list[Failure] = []
+        local = inputs.get("localAddress")
+        if local is not None:
+            if ("interface" in local) == ("macAddress" in local):
+                failures.append(Failure("localAddress.interface", "or macAddress: exactly one of them"))
+            if "install" not in inputs:
+                failures.append(Failure("localAddress", "needs install: it is set on a fresh OS"))
+        if inputs["releasePolicy"] == "reinstall" and "install" not in inputs:
+            failures.append(Failure("releasePolicy", "reinstall needs install, which names the image"))
+        return failures
+
+    def create(self, ctx: Context, hint: Hint, inputs: Props) -> tuple[str, Props]:
+        return inputs["serverId"], self._converge(ctx, inputs, {})
+
+    def update(self, ctx: Context, hint: Hint, resource_id: str, olds: Props, news: Props) -> Props:
+        return self._converge(ctx, news, olds)
+
+    def read(self, ctx: Context, resource_id: str, state: Props) -> Props | None:
+        listed = ctx.phy.servers(max_age=LISTING_SECONDS)
+        server = next((s for s in listed if s.server_id == resource_id), None)
+        return None if server is None else _state(server, state)
+
+    def delete(self, ctx: Context, resource_id: str, state: Props) -> None:
+        """Release it. The machine and its contract stay; so does its content, unless the policy wipes it."""
+        try:
+            server = ctx.phy.server(resource_id)
+        except NotFoundError:
+            return
+        policy = state.get("releasePolicy", "keep")
+        if policy == "reinstall":
+            _wipe(ctx, server, state)
+        if policy == "detach":
+            for port in server.ports:
+                if port.enabled:
+                    ctx.phy.enable_port(resource_id, port.port_id, False)
+        if policy != "keep":
+            _switch_off(ctx, resource_id)
+        rewrite(ctx, ctx.phy.server(resource_id), read_intent(server.service.description)[0], None)
+
+    def _converge(self, ctx: Context, inputs: Props, olds: Props) -> Props:
+        server_id = inputs["serverId"]
+        server = ctx.phy.server(server_id)
+        if "nickname" in inputs:
+            text, intent = read_intent(server.service.description)
+            rewrite(ctx, server, text, intent, inputs["nickname"])
+        # What is not done yet stays as it was, so that the next run knows.
+        done = {**olds, **{name: inputs[name] for name in inputs if name not in ("localAddress", "install")}}
+        try:
+            self._install(ctx, server, inputs, done)
+            self._set_address(ctx, inputs, olds, done)
+        except DaikuError as error:
+            raise IncompleteError(server_id, _state(ctx.phy.server(server_id), done), error) from error
+        return _state(ctx.phy.server(server_id), {**inputs, "hostKey": done.get("hostKey", "")})
+
+    def _install(self, ctx: Context, server: PhyServer, inputs: Props, done: Props) -> None:
+        install = inputs.get("install")
+        if install is None:
+            return
+        image = find_image(ctx, server.server_id, install["image"])
+        token = token_of(server.server_id, image.os_image_id, install["generation"])
+        intent = read_intent(server.service.description)[1]
+        written = intent is not None and intent.token == token
+        if done.get("incarnation") != token or (written and intent.step is not Step.DONE):
+            if not written:
+                _open_internet(ctx, server)
+            done.pop("localAddress", None)
+            keys = list(install["sshPublicKeys"])
+            installed = Installer(ctx, server.server_id, image, keys, token).run()
+            done |= {"incarnation": installed.token, "installedAt": installed.at, "hostKey": installed.key}
+        done["install"] = install
+
+    def _set_address(self, ctx: Context, inputs: Props, olds: Props, done: Props) -> None:
+        local = inputs.get("localAddress")
+        fresh = done.get("incarnation", "") != olds.get("incarnation", "")
+        if local is None or (not fresh and olds.get("localAddress") == local):
+            return
+        server = ctx.phy.server(inputs["serverId"])
+        user = find_image(ctx, server.server_id, inputs["install"]["image"]).superuser_name or "root"
+        old = "" if fresh else olds.get("localAddress", {}).get("address", "")
+        addresses = addresses_of(server, old, local["address"])
+        host = PhyHost(ctx.ssh, server.server_id, user, addresses, done.get("hostKey", ""))
+        done["hostKey"] = host.set_address(local)
+        done["localAddress"] = local
+
+
+def _state(server: PhyServer, prior: Props) -> Props:
+    intent = read_intent(server.service.description)[1]
+    power = server.cached_power_status
+    state: Props = {
+        "serverId": server.server_id,
+        "releasePolicy": prior.get("releasePolicy", "keep"),
+        "zone": str(server.zone.zone_id),
+        "ipAddress": server.ipv4.ip_address if server.ipv4 is not None else "",
+        "power": power.status if power is not None else "",
+        "cpuModel": str(server.spec.get("cpu_model_name") or ""),
+        "memoryGb": int(server.spec.get("memory_size") or 0),
+        "portIds": [port.port_id for port in server.ports],
+        "incarnation": prior.get("incarnation", ""),
+        "installedAt": prior.get("installedAt", ""),
+        "hostKey": prior.get("hostKey", ""),
+    }
+    if intent is not None and intent.step is Step.DONE:
+        state |= {"incarnation": intent.token, "installedAt": intent.at}
+        state["hostKey"] = intent.key or state["hostKey"]
+    if "nickname" in prior:
+        state["nickname"] = server.service.nickname
+    return state | {name: prior[name] for name in ("install", "localAddress") if name in prior}
+
+
+def _open_internet(ctx: Context, server: PhyServer) -> None:
+    """Switch on ports with an internet side: the fresh OS is reached there. PhyNetwork seals them again."""
+    for port in server.ports:
+        if port.internet is not None and not port.enabled:
+            ctx.phy.enable_port(server.server_id, port.port_id, True)
+
+
+def _wipe(ctx: Context, server: PhyServer, state: Props) -> None:
+    """An installation that nobody can log in to: the old data is gone."""
+    image = find_image(ctx, server.server_id, state["install"]["image"])
+    order = OsInstall(image.os_image_id, throwaway_password(), (), allow_password_login=True)
+    if server.lock_status != "os_install":
+        ctx.phy.os_install(server.server_id, order)
+    ctx.phy.wait_install(server.server_id, begun=server.lock_status == "os_install")
+
+
+def _switch_off(ctx: Context, server_id: str) -> None:
+    """Ask the OS; pull the plug when it takes too long. The listing tells the state without using up calls."""
+
+    def is_off(max_age: float) -> bool:
+        listed = ctx.phy.servers(max_age=max_age)
+        power = next((s.cached_power_status for s in listed if s.server_id == server_id), None)
+        return power is not None and power.status == "off"
+
+    if is_off(0.0):
+        return
+    ctx.phy.power_control(server_id, "soft")
+    pause = ctx.phy.tempo.poll * POLLS_TO_LISTING / 2
+    end = ctx.phy.clock() + SOFT_SECONDS * ctx.phy.tempo.poll / Tempo().poll
+    while not is_off(pause / 2):
+        if ctx.phy.clock() >= end:
+            ctx.phy.power_control(server_id, "off")
+            return
+        ctx.phy.sleep(pause)
