@@ -6,9 +6,9 @@ from functools import cache
 
 import pytest
 
-from daiku.plan.compare import NODE_FIELDS, compare
+from daiku.plan.compare import NODE_FIELDS, RAIL_FIELDS, compare
 from daiku.plan.make import make
-from daiku.plan.model import NodePlan, Plan
+from daiku.plan.model import NodePlan, Plan, RailPort
 from daiku.plan.review import refusals
 from daiku.spec.base import Disruption
 from daiku.spec.load import load, parse
@@ -175,9 +175,32 @@ def test_equal_plans_differ_in_nothing() -> None:
     [
         ({"cpu: 4": "cpu: 8"}, "ishikari-cp-1", Disruption.ROLLING_REBOOT, {"cpu"}),
         ({"diskGib: 60": "diskGib: 80"}, "ishikari-mgmt-2", Disruption.REPLACE, {"disk_gib"}),
-        ({"mtu: 9000": "mtu: 4200"}, "ishikari-h100-002", Disruption.ROLLING_REBOOT, {"rails"}),
+        (
+            {"mtu: 9000": "mtu: 4200"},
+            "ishikari-h100-002",
+            Disruption.ROLLING_RESTART,
+            {f"rails.{i}.mtu" for i in range(4)},
+        ),
+        (
+            {"mtu: 9000": "mtu: 9000\n      vfs: 4"},
+            "ishikari-h100-002",
+            Disruption.ROLLING_REBOOT,
+            {f"rails.{i}.vfs" for i in range(4)},
+        ),
+        (
+            {"10.32.48.0/20": "10.33.0.0/20"},
+            "ishikari-h100-002",
+            Disruption.REINSTALL,
+            {"rails.3.address_cidr", "rails.3.subnet", "rails.3.pods_cidr"},
+        ),
         ({'"113600000002"': '"113600000009"'}, "ishikari-h100-002", Disruption.REINSTALL, {"phy_id"}),
         ({"    disks: {": "    cpu: 96\n    disks: {"}, "ishikari-h100-002", Disruption.NONE, {"cpu"}),
+        (
+            {'        - { nic: ens4f0np0, cidr: 10.32.48.0/20, pci: "0000:bc:00.0", numa: 1 }\n': ""},
+            "ishikari-h100-004",
+            Disruption.ROLLING_REBOOT,
+            {"rails.3", "routes"},
+        ),
         ({"vip: 10.10.0.5": "vip: 10.10.0.4"}, "ishikari-cp-1", Disruption.APPLY, {"routes"}),
     ],
 )
@@ -191,6 +214,7 @@ def test_a_change_names_the_nodes_and_what_it_does_to_them(
 
 def test_every_field_of_a_node_says_what_its_change_does() -> None:
     assert set(NODE_FIELDS) == set(NodePlan.model_fields)
+    assert set(RAIL_FIELDS) == set(RailPort.model_fields)
 
 
 def test_a_smaller_pool_removes_its_nodes_and_touches_no_other() -> None:

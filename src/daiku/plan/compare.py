@@ -12,7 +12,7 @@ from daiku.spec.base import Disruption
 
 @dataclass(frozen=True, slots=True)
 class FieldChange:
-    """A field of the plan before and after, as plain JSON values; `path` is dotted."""
+    """A field of the plan before and after, as plain JSON values; `path` is dotted, rails by number."""
 
     path: str
     before: Any
@@ -71,6 +71,19 @@ NODE_FIELDS: dict[str, Disruption] = {
 }
 """What a change of a NodePlan's field does to that node."""
 
+RAIL_FIELDS: dict[str, Disruption] = {
+    "rail": Disruption.ROLLING_REBOOT,
+    "nic": Disruption.ROLLING_REBOOT,
+    "address_cidr": Disruption.REINSTALL,
+    "subnet": Disruption.REINSTALL,
+    "pods_cidr": Disruption.REINSTALL,
+    "mtu": Disruption.ROLLING_RESTART,
+    "vfs": Disruption.ROLLING_REBOOT,
+    "numa": Disruption.ROLLING_RESTART,
+    "pci": Disruption.ROLLING_RESTART,
+}
+"""The same for a field of one rail; a rail more or less is `rails` as a whole."""
+
 _SEVERITY = {disruption: rank for rank, disruption in enumerate(Disruption)}
 _ON_HARDWARE = frozenset({"cpu", "memory_gib"})
 
@@ -94,20 +107,28 @@ def compare(old: Plan, new: Plan) -> PlanChange:
 
 
 def _node(old: NodePlan, new: NodePlan) -> NodeChange:
-    fields = tuple(_fields(old.model_dump(mode="json"), new.model_dump(mode="json"), ""))
+    fields = tuple(_fields(_plain(old), _plain(new), ""))
     worst = max((_disruption(new, f) for f in fields), key=lambda d: _SEVERITY[d])
     return NodeChange(new.name, fields, worst)
 
 
+def _plain(node: NodePlan) -> dict[str, Any]:
+    # Rails by number, so that a change inside one is told from a rail more or less.
+    values = node.model_dump(mode="json")
+    return {**values, "rails": {str(rail["rail"]): rail for rail in values["rails"]}}
+
+
 def _disruption(node: NodePlan, field: FieldChange) -> Disruption:
-    name = field.path.partition(".")[0]
+    name, *rest = field.path.split(".")
+    if name == "rails" and len(rest) == 2:
+        return RAIL_FIELDS[rest[1]]
     # A GPU server has what it has: the file only describes it.
     return Disruption.NONE if node.role == "gpu" and name in _ON_HARDWARE else NODE_FIELDS[name]
 
 
 def _fields(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[FieldChange]:
-    for key, after in new.items():
-        before, path = old.get(key), f"{prefix}{key}"
+    for key in [*old, *(k for k in new if k not in old)]:
+        before, after, path = old.get(key), new.get(key), f"{prefix}{key}"
         if isinstance(before, dict) and isinstance(after, dict):
             yield from _fields(cast("dict[str, Any]", before), cast("dict[str, Any]", after), f"{path}.")
         elif before != after:
