@@ -1,4 +1,5 @@
-"""Plans of the example for these tests: as it is, with more GPU nodes, or with settings changed."""
+"""Plans of the example for these tests: as it is, with another number of GPU nodes, or with sections
+changed."""
 
 from __future__ import annotations
 
@@ -15,22 +16,22 @@ from daiku.spec.load import parse
 EXAMPLE = Path(__file__).parents[2] / "examples/ishikari/cluster.yaml"
 
 
-def example_text() -> str:
-    return EXAMPLE.read_text()
+def example() -> dict[str, Any]:
+    """The example's file as a mapping; a new one each time."""
+    return yaml.safe_load(EXAMPLE.read_text())
 
 
-def plan(*, gpus: int = 4, **changes: Any) -> Plan:
-    """The example's plan with `gpus` GPU servers. `changes` replace whole sections of the file by their
+def plan(*, gpus: int = 4, **sections: Any) -> Plan:
+    """The example's plan with `gpus` GPU servers. `sections` replace whole sections of the file by their
     name."""
-    document = yaml.safe_load(example_text())
+    document = example()
     (pool,) = document["gpuPools"]
     pool["nodes"] = [{"index": i, "id": f"1136000000{i:02d}"} for i in range(1, gpus + 1)]
-    document |= changes
-    return make(parse(yaml.safe_dump(document), "cluster.yaml"))
+    return make(parse(yaml.safe_dump(document | sections), "cluster.yaml"))
 
 
 def facts(made: Plan) -> Facts:
-    """Facts as after `up`: every machine has an ID that other machines do not shift."""
+    """Facts as after `up`: every machine has an ID that no other machine shifts."""
     nodes = tuple(
         NodeFacts(
             name=node.name,

@@ -83,7 +83,8 @@ class FluidValues:
 
 @dataclass(frozen=True, slots=True)
 class FastTier:
-    """`paths` and `quotas` are lists joined by commas, one item a disk."""
+    """`paths` is a list joined by commas, one item a disk; `quota` is a node's, which the disks share
+    evenly."""
 
     template: ClassVar[str] = "cluster/fast-tier.yaml.j2"
     name: str
@@ -95,7 +96,7 @@ class FastTier:
     disk_pools: tuple[str, ...]
     workers: int
     paths: str
-    quotas: str
+    quota: str
 
 
 def has_reliable(plan: Plan) -> bool:
@@ -161,9 +162,7 @@ def device_filter(disks: int) -> str:
 
 
 def fast_tier(plan: Plan, storage: StoragePlan) -> FastTier:
-    """The cache: its quota is spread evenly over the disks of a node, in whole GiB."""
-    disks = storage.fast_disks
-    share = max(storage.fast_quota_gib // disks, 1)
+    """The cache: a worker on every GPU node."""
     return FastTier(
         name=DATASET,
         namespace=FAST_NAMESPACE,
@@ -173,8 +172,8 @@ def fast_tier(plan: Plan, storage: StoragePlan) -> FastTier:
         pool_label=POOL_LABEL,
         disk_pools=gpu_pools(plan),
         workers=len(plan.by_role("gpu")),
-        paths=",".join(f"{FAST_PATH}/disk{number}" for number in range(disks)),
-        quotas=",".join([f"{share}Gi"] * disks),
+        paths=",".join(f"{FAST_PATH}/disk{number}" for number in range(storage.fast_disks)),
+        quota=f"{storage.fast_quota_gib}Gi",
     )
 
 

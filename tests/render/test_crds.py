@@ -1,0 +1,93 @@
+"""Manifests against the real schemas of their projects, when DAIKU_CRDS names a folder with those files."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from daiku.render.cluster import cluster_tree
+from tests.render.plans import example, plan
+
+FOLDER = os.environ.get("DAIKU_CRDS")
+pytestmark = pytest.mark.skipif(not FOLDER, reason="DAIKU_CRDS names no folder of CustomResourceDefinitions")
+
+PLAIN = {"v1", "apps/v1", "rbac.authorization.k8s.io/v1", "networking.k8s.io/v1", "storage.k8s.io/v1"}
+"""Kubernetes' own groups, which no CustomResourceDefinition describes."""
+
+
+@cache
+def schemas() -> dict[tuple[str, str], dict[str, Any]]:
+    """Strict schemas by apiVersion and kind."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for file in sorted(Path(FOLDER or "").glob("*.yaml")):
+        for crd in yaml.load_all(file.read_text(), yaml.CSafeLoader):
+            if not crd or crd["kind"] != "CustomResourceDefinition":
+                continue
+            for version in crd["spec"]["versions"]:
+                key = f"{crd['spec']['group']}/{version['name']}", crd["spec"]["names"]["kind"]
+                found[key] = strict(version["schema"]["openAPIV3Schema"], top=True)
+    return found
+
+
+def strict(schema: dict[str, Any], *, top: bool = False) -> dict[str, Any]:
+    """The same schema, in which an unknown field is an error, as the API server's strict validation has
+    it."""
+    made = dict(schema)
+    if made.pop("x-kubernetes-int-or-string", False):
+        made = {k: v for k, v in made.items() if k not in {"type", "pattern", "format"}}
+    if "properties" in made:
+        made["properties"] = {k: strict(v) for k, v in made["properties"].items()}
+        if top:
+            # The API server knows these of every object, whether the definition names them or not.
+            made["properties"] |= {"apiVersion": {}, "kind": {}, "metadata": {"type": "object"}}
+        if "additionalProperties" not in made and not made.get("x-kubernetes-preserve-unknown-fields"):
+            made["additionalProperties"] = False
+    for key in ("items", "additionalProperties"):
+        if isinstance(made.get(key), dict):
+            made[key] = strict(made[key])
+    return made
+
+
+def documents() -> list[Any]:
+    storage = example()["storage"] | {"reliable": {"replicas": 3, "network": "rails"}}
+    tenants = [
+        {"name": "a", "gpus": 8},
+        {"name": "b", "gpus": 8, "borrow": False, "allowFrom": ["10.64.0.0/16"]},
+    ]
+    found: dict[str, Any] = {}
+    for made in (plan(), plan(storage=storage, tenants=tenants)):
+        for path, file in cluster_tree(made).items():
+            if path.endswith(("chart.yaml", "values.yaml")):
+                continue
+            for document in yaml.safe_load_all(file.content):
+                if document is not None and document["apiVersion"] not in PLAIN:
+                    found[f"{path} {document['kind']} {document['metadata']['name']} {made.digest()[:4]}"] = (
+                        document
+                    )
+    return [pytest.param(document, id=name) for name, document in found.items()]
+
+
+@pytest.mark.parametrize("document", documents())
+def test_an_object_fits_its_definition(document: dict[str, Any]) -> None:
+    if document["kind"] == "CustomResourceDefinition":
+        assert document["spec"]["versions"][0]["storage"] is True
+        return
+    jsonschema.Draft7Validator(schemas()[document["apiVersion"], document["kind"]]).validate(document)
+
+
+def test_an_unknown_field_is_found() -> None:
+    schema = schemas()["kueue.x-k8s.io/v1beta2", "LocalQueue"]
+    wrong = {
+        "apiVersion": "kueue.x-k8s.io/v1beta2",
+        "kind": "LocalQueue",
+        "metadata": {},
+        "spec": {"clusterQ": "a"},
+    }
+    with pytest.raises(jsonschema.ValidationError, match="clusterQ"):
+        jsonschema.Draft7Validator(schema).validate(wrong)
