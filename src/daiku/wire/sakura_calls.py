@@ -11,7 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import quote
 
 from daiku.errors import ApiError
@@ -77,7 +77,9 @@ class SakuraCalls:
         )
 
     @classmethod
-    def at(cls, credentials: SakuraCredentials, endpoints: Endpoints, *, on_call: OnCall | None = None):
+    def at(
+        cls, credentials: SakuraCredentials, endpoints: Endpoints, *, on_call: OnCall | None = None
+    ) -> Self:
         """A client for `endpoints` (see `endpoints_from_environment`)."""
         return cls(
             credentials,
