@@ -167,7 +167,8 @@ class Bridge(pp.Provider, Generic[C]):
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
 
     def _handler(self, name: str) -> Handler[C]:
-        handler = self._handlers.get(name)
+        # The server takes the type from the URN, where a child's type follows its parents' ("a:b:C$sakura:cloud:Switch").
+        handler = self._handlers.get(name.rpartition("$")[2])
         if handler is None:
             raise DaikuError(f"there is no resource type {name}")
         return handler
