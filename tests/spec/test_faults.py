@@ -120,3 +120,35 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
     file = tmp_path / "cluster.yaml"
     file.write_bytes(b"\xef\xbb\xbf" + example().replace("\n", "\r\n").encode())
     assert load(file).digest == parse(example(), "x").digest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey: hunter2\n    secretKey: hunter2"},
+        {
+            "secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey:\n      fromEnv: hunter2\n      fromEnv: hunter2"
+        },
+        {"secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey: 'hunter2"},
+        {"secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey: hunter2: x"},
+        {"localRouter: {": 'localRouter: { vip: x, "secretKey": hunter2, '},
+        {"localRouter: {": "localRouter: { secret_key: hunter2, vrid: 0, "},
+        {"localRouter: {": "localRouter: { secret: hunter2, vrid: 0, "},
+    ],
+)
+def test_a_secret_is_not_shown_because_something_else_on_its_line_is_wrong(change: dict[str, str]) -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(changed({"change": change}), "cluster.yaml")
+    assert "hunter2" not in repr(caught.value.faults)
+
+
+def test_a_right_secret_reference_is_shown() -> None:
+    with pytest.raises(SpecError) as caught:
+        parse(
+            changed({"change": {"{ fromEnv: DAIKU_AWS_CONNECT_SECRET }": "{ fromEnv: A, fromEnv: B }"}}), "x"
+        )
+    assert [f.source for f in caught.value.faults] == [""]
+    line = "connect: { vlan: 0, secretKey: { fromEnv: GOOD_NAME } }"
+    with pytest.raises(SpecError) as inline:
+        parse(f"apiVersion: daiku/v1\naws: {{ {line} }}\n", "x")
+    assert any(line in f.source for f in inline.value.faults)

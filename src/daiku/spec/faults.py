@@ -80,7 +80,7 @@ def _example(model: type[BaseModel], path: Path) -> str:
 
 
 def _veiled(model: type[BaseModel], path: Path, fault: Fault) -> Fault:
-    # Whoever writes a secret into the file by mistake must not find it in the log of a CI run as well.
+    # The usual words repeat what was written.
     for depth in range(1, len(path) + 1):
         field = field_at(model, path[:depth])
         if field is not None and inner(field.annotation)[0] is SecretRef:

@@ -24,6 +24,8 @@ MAX_VALUES = 250_000
 
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?[0-9]+\.[0-9]+")
+_SECRET_KEY = re.compile(r"(?i)secret\w*")
+_SECRET = re.compile(r"""(?i)(secret\w*["']?\s*:\s*)(?!\{\s*fromEnv\s*:\s*[A-Z_][A-Z0-9_]*\s*[,}])\S.*""")
 _TRUE = frozenset({"yes", "true", "on"})
 
 
@@ -81,7 +83,7 @@ class Source:
         others: tuple[Fault, ...] = (),
     ) -> Fault:
         """A fault at a line that is known, for faults of the YAML itself."""
-        text = self.lines[line - 1].rstrip() if 0 < line <= len(self.lines) else ""
+        text = _shown(self.lines[line - 1].rstrip(), path) if 0 < line <= len(self.lines) else ""
         return Fault(
             path=path,
             message=message,
@@ -92,6 +94,14 @@ class Source:
             source=text,
             others=others,
         )
+
+
+def _shown(line: str, path: str) -> str:
+    # Whoever writes a secret into the file by mistake must not find it in the log of a CI run as well: neither at its
+    # own place nor because something else on the line is wrong.
+    if any(_SECRET_KEY.fullmatch(part) for part in path.split(".")):
+        return ""
+    return _SECRET.sub(r"\1********", line)
 
 
 def dotted(path: Path) -> str:
