@@ -43,11 +43,11 @@ class GpuPool(Component):
                 "nickname": node.name,
                 "release_policy": node.release_policy or "keep",
                 "install": {"image": node.image, "ssh_public_keys": list(args.ssh_keys)},
+                # No gateway yet: the port is not on the node network before the wiring below, and until then the
+                # answers to the bastion have to leave through the public port. `apply` sets the gateway.
                 "local_address": {
                     "address": node.address_cidr,
                     "interface": node.interface,
-                    "gateway": node.gateway,
-                    "nameservers": list(node.dns),
                     "mtu": node.mtu,
                 },
             },
