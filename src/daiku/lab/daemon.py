@@ -49,7 +49,7 @@ def run(folder: Path, stop: threading.Event) -> None:
     aws = start_aws(
         host="127.0.0.1",
         port=0,
-        interfaces=(HostedInterface.of_plan(plan.aws),) if plan.aws else (),
+        virtual_interfaces=(HostedInterface.of_plan(plan.aws),) if plan.aws else (),
     )
     hosts = Hosts(folder / "hosts", log=_log.info)
     follower = Follower(world, hosts)
