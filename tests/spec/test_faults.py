@@ -126,9 +126,7 @@ def test_a_byte_order_mark_and_windows_line_ends_are_fine(tmp_path: Path) -> Non
     "change",
     [
         {"secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey: hunter2\n    secretKey: hunter2"},
-        {
-            "secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey:\n      fromEnv: hunter2\n      fromEnv: hunter2"
-        },
+        {"{ fromEnv: DAIKU_AWS_CONNECT_SECRET }": "\n      fromEnv: hunter2\n      fromEnv: hunter2"},
         {"secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey: 'hunter2"},
         {"secretKey: { fromEnv: DAIKU_AWS_CONNECT_SECRET }": "secretKey: hunter2: x"},
         {"localRouter: {": 'localRouter: { vip: x, "secretKey": hunter2, '},

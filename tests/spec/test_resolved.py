@@ -13,9 +13,9 @@ import yaml
 from daiku.spec import disruption, locks
 from daiku.spec.base import Disruption, OnChange
 from daiku.spec.cluster import Cluster
-from daiku.spec.explain import resolve, text
+from daiku.spec.explain import as_yaml, resolve
 from daiku.spec.load import load, parse
-from daiku.spec.schema import schema
+from daiku.spec.schema import json_schema
 from daiku.spec.walk import settings
 from tests.spec.cases import EXAMPLES, changed, example
 
@@ -27,13 +27,13 @@ def cluster(change: dict[str, str] | None = None) -> Cluster:
 @pytest.mark.parametrize("name", ["cluster.yaml", "production.yaml"])
 def test_the_resolved_form_loads_to_the_same_cluster(name: str) -> None:
     loaded = load(EXAMPLES / name)
-    again = parse(text(loaded), "explained.yaml")
+    again = parse(as_yaml(loaded), "explained.yaml")
     assert again.digest == loaded.digest
-    assert "# default" not in "\n".join(line for line in text(again).split("\n") if "null" not in line)
+    assert "# default" not in "\n".join(line for line in as_yaml(again).split("\n") if "null" not in line)
 
 
 def test_the_resolved_form_marks_what_nobody_wrote() -> None:
-    lines = text(load(EXAMPLES / "cluster.yaml")).split("\n")
+    lines = as_yaml(load(EXAMPLES / "cluster.yaml")).split("\n")
     assert '    gateway: "10.10.0.1"  # default' in lines
     assert '    addresses: "10.10.1.0/24"  # default' in lines
     assert "phase: verification" in lines
@@ -46,19 +46,19 @@ def test_marks_follow_the_nodes_when_their_order_in_the_file_is_another() -> Non
     swapped = parse(
         changed({"change": {first: "@", last: '{ index: 1, id: "113600000001" }'}}).replace("@", last), "x"
     )
-    nodes = [line.strip() for line in text(swapped).split("\n") if "index:" in line]
+    nodes = [line.strip() for line in as_yaml(swapped).split("\n") if "index:" in line]
     assert nodes[0] == '- { id: "113600000001", index: 1, rack: null }  # default: rack'
     assert nodes[3] == '- { id: "113600000004", index: 4, rack: r02 }'
 
 
 def test_plain_values_have_the_keys_of_the_file() -> None:
-    values = resolve(cluster())
+    values = resolve(parse(example(), "x"))
     assert values["network"]["node"]["gateway"] == "10.10.0.1"
     assert Cluster.model_validate_json(json.dumps(values), by_name=False).name == "ishikari"
 
 
 def test_the_schema_is_valid_and_takes_the_examples() -> None:
-    document = schema()
+    document = json_schema()
     jsonschema.Draft202012Validator.check_schema(document)
     validator = jsonschema.Draft202012Validator(document)
     for file in EXAMPLES.glob("*.yaml"):
@@ -82,12 +82,12 @@ def test_the_schema_refuses_what_loading_refuses(path: tuple[Any, ...], value: A
     for part in path[:-1]:
         target = target[part]
     target[path[-1]] = value
-    errors = list(jsonschema.Draft202012Validator(schema()).iter_errors(values))
+    errors = list(jsonschema.Draft202012Validator(json_schema()).iter_errors(values))
     assert errors
 
 
 def test_the_schema_says_what_a_change_does_and_what_a_setting_is() -> None:
-    rail = schema()["$defs"]["Rail"]["properties"]
+    rail = json_schema()["$defs"]["Rail"]["properties"]
     assert rail["cidr"]["x-on-change"] == "nodes are drained and reinstalled: all RDMA workloads stop"
     assert rail["cidr"]["description"].startswith("Subnet of this rail")
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any, cast
 
-from daiku.spec.cluster import Cluster
 from daiku.spec.defaults import fill
 from daiku.spec.load import Loaded
 from daiku.spec.source import Path
@@ -17,15 +16,18 @@ _WORDS = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"}
 _MARK = "# default"
 
 
-def resolve(cluster: Cluster) -> dict[str, Any]:
+def resolve(loaded: Loaded) -> dict[str, Any]:
     """Plain values with every default written out, keys as in the file. What is absent and has no default is null."""
-    return fill(cluster).model_dump(mode="json", by_alias=True)
+    return fill(loaded.cluster).model_dump(mode="json", by_alias=True)
 
 
-def text(loaded: Loaded) -> str:
-    """The resolved form as YAML that loads to the same cluster; `# default` marks what the file does not say."""
+def as_yaml(loaded: Loaded) -> str:
+    """The resolved form as YAML that loads to the same cluster; `# default` marks what the file does not say.
+
+    Without a line end after the last line.
+    """
     written = _Written(loaded)
-    return "\n".join(_mapping(resolve(loaded.cluster), (), written, 0)) + "\n"
+    return "\n".join(_mapping(resolve(loaded), (), written, 0))
 
 
 class _Written:

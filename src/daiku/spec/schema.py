@@ -13,7 +13,7 @@ from daiku.spec.walk import key, settings
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
-def schema() -> dict[str, Any]:
+def json_schema() -> dict[str, Any]:
     """Draft 2020-12. `x-on-change` of a setting says what changing it does to a cluster that runs."""
     document = Cluster.model_json_schema(by_alias=True)
     _mark(document, Cluster)
@@ -23,9 +23,9 @@ def schema() -> dict[str, Any]:
     return {"$schema": DIALECT, **document, "title": "daiku cluster"}
 
 
-def _mark(schema: dict[str, Any], model: type[BaseModel]) -> None:
+def _mark(definition: dict[str, Any], model: type[BaseModel]) -> None:
     for name, field in model.model_fields.items():
         own = next((m for m in field.metadata if isinstance(m, OnChange)), None)
         if own is not None:
             text = f"{own.disruption.value}: {own.note}" if own.note else own.disruption.value
-            schema["properties"][key(name, field)]["x-on-change"] = text
+            definition["properties"][key(name, field)]["x-on-change"] = text
