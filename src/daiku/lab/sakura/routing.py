@@ -11,7 +11,7 @@ _HOLE = re.compile(r"\{(\w+)(?::(\w+))?\}")
 
 
 class Routes(Generic[H]):
-    """A table of `(method, pattern) -> handler`. `{name}` matches what `default` says, `{name:kind}` what `kind` does."""
+    """A table of `(method, pattern) -> handler`. `{name}` matches `default`, `{name:kind}` what `kind` says."""
 
     def __init__(self, default: str, **kinds: str) -> None:
         self._kinds = {None: default} | kinds

@@ -32,7 +32,8 @@ def parse_query(raw: bytes) -> dict[str, Any]:
 def listing(call: Call, key: str, views: list[dict[str, Any]]) -> Reply:
     """The list envelope over `views`, by the call's query."""
     query = call.query
-    wanted = [v for v in views if _passes(v, _object(query, "Filter"))]
+    conditions = _object(query, "Filter")
+    wanted = [view for view in views if _passes(view, conditions)]
     for field in reversed(_names(query, "Sort")):
         name = field.removeprefix("-")
         wanted.sort(key=lambda view, name=name: _order(_values(view, name)), reverse=field != name)

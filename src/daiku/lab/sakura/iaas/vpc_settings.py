@@ -124,7 +124,7 @@ class DnsForwarding(Body):
 class VpnRange(Body):
     RangeStart: Address = ""
     RangeStop: Address = ""
-    PreSharedSecret: Secret = ""
+    PreSharedSecret: Secret | None = None
 
 
 class VpnServer(Body):

@@ -147,7 +147,7 @@ def os_install(call: Call) -> Reply:
         authorized_keys=list(dict.fromkeys(key.strip() for key in body.ssh_public_keys)),
         password_login=body.allow_password_login,
     )
-    row.lock, row.installed = "os_install", None
+    row.lock, row.installed, row.power = "os_install", None, "on"
     row.stamp += 1
     call.world.schedule(INSTALL_SECONDS, "phy.installed", row.id, row.stamp)
     return no_content()
@@ -180,7 +180,6 @@ def _installed(world: World, target: int, stamp: int) -> None:
     if row is None or row.stamp != stamp or row.lock != "os_install":
         return
     row.lock, row.installed, row.installing = None, row.installing, None
-    row.power = "on"
     row.boots += 1
 
 
