@@ -86,20 +86,50 @@ def test_killed_anywhere_the_next_run_reaches_the_same_end(
     _kill_and_finish(root, before, bundle, at, half=half)
 
 
-def test_killed_at_every_single_call(tmp_path: Path) -> None:
-    first = bundle_from({"a": (b"one\n", 0o644), "b": (b"two\n", 0o644), "c": (b"two\n", 0o600)})
-    second = bundle_from({"a": (b"two\n", 0o644), "b": (b"two\n", 0o600), "sub/a": (b"x" * 9000, 0o644)})
+A, B, C = (b"one\n", 0o644), (b"two\n", 0o644), (b"two\n", 0o600)
+
+
+@pytest.mark.parametrize(
+    ("first", "drift", "second"),
+    [
+        ({"a": A, "b": B, "c": C}, {}, {"a": B, "b": C, "sub/a": (b"x" * 9000, 0o644)}),
+        # Nothing but the note of the killed run tells the next one that the trigger has still to run.
+        ({"a": A, "c": C}, {"a": B}, {"a": A, "c": C}),
+    ],
+    ids=["new bundle", "drift"],
+)
+def test_killed_at_every_single_call(
+    tmp_path: Path,
+    first: dict[str, tuple[bytes, int]],
+    drift: dict[str, tuple[bytes, int]],
+    second: dict[str, tuple[bytes, int]],
+) -> None:
+    bundle = bundle_from(second)
     origin, root = tmp_path / "origin", tmp_path / "count"
-    run(origin, first)
+    run(origin, bundle_from(first))
+    _drift(origin, drift, set(), set())
     shutil.copytree(origin, root)
-    run(root, second, Rehearsal(noting_calls(tmp_path / "calls")))
+    run(root, bundle, Rehearsal(noting_calls(tmp_path / "calls")))
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert len(calls) > 40
+    assert len(calls) > 25
     for at, call in enumerate(calls, start=1):
         for half in (False, True) if call.startswith("write ") else (False,):
             root = tmp_path / f"{at}-{half}"
             shutil.copytree(origin, root)
-            assert _kill_and_finish(root, live(root), second, at, half=half), call
+            ran = len(noted(root, "one"))
+            assert _kill_and_finish(root, live(root), bundle, at, half=half), call
+            assert len(noted(root, "one")) > ran, call
+
+
+def test_what_a_killed_run_staged_goes_even_if_the_next_one_wants_something_else(tmp_path: Path) -> None:
+    run(tmp_path / "count", bundle_of(file("/etc/a", "1")), Rehearsal(noting_calls(tmp_path / "calls")))
+    calls = (tmp_path / "calls").read_text().splitlines()
+    staged = next(i for i, call in enumerate(calls, start=1) if call.startswith("fsync .daiku-new-"))
+    with pytest.raises(HostError):
+        run(tmp_path, bundle_of(file("/etc/a", "1")), Rehearsal(dying(staged, half=False)))
+    assert [p for p in (tmp_path / "etc").iterdir() if ".daiku-new-" in p.name]
+    run(tmp_path, bundle_of(file("/etc/b", "1")))
+    assert [p.name for p in (tmp_path / "etc").iterdir()] == ["b"]
 
 
 def test_new_contents_are_on_the_disk_before_they_are_live(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def write_receipt(
         "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         "changed": changed,
         "ran": ran,
-        "files": {w["path"]: {"sha256": w["sha256"], "trigger": w["trigger"]} for w in manifest["files"]},
+        "files": {want["path"]: want["sha256"] for want in manifest["files"]},
         "triggers": {trigger["name"]: trigger["input"] for trigger in manifest["triggers"]},
     }
     try:

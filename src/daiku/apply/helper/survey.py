@@ -159,12 +159,10 @@ def due_triggers(
     """The triggers to run, in order.
 
     One is due when a file of its changes now, when an earlier run left it over, or when its input (its command and
-    all its files) is not what it last ran on.
+    all its files, so a file that leaves counts, too) is not what it last ran on.
     """
     changed = {change["path"] for change in changes}
-    managed = receipt.get("files", {})
     touched = {want["trigger"] for want in manifest["files"] if want["path"] in changed}
-    touched |= {managed[path]["trigger"] for path in changed & set(managed)}
     touched |= set(intent.get("triggers", []))
     ran = {**receipt.get("triggers", {}), **intent.get("ran", {})}
     return [
