@@ -131,7 +131,7 @@ def read_intent(description: str | None) -> tuple[str, Intent | None]:
     try:
         parts = cast("dict[str, Any]", json.loads(last.removeprefix(_PREFIX)))
         intent = Intent(
-            str(parts["token"]), Step(parts["step"]), str(parts["at"]), str(parts.get("key", ""))
+            str(parts["token"]), Step(parts["step"]), str(parts.get("at", "")), str(parts.get("key", ""))
         )
     except (ValueError, KeyError, TypeError):
         return text, None
@@ -146,4 +146,4 @@ def write_intent(text: str, intent: Intent | None) -> str | None:
         return text or None
     parts = {name: value for name, value in asdict(intent).items() if value} | {"step": intent.step.value}
     line = _PREFIX + json.dumps(parts, sort_keys=True, separators=(",", ":"))
-    return f"{text}\n{line}"
+    return f"{text}\n{line}" if text else line

@@ -22,7 +22,7 @@ NETPLAN = "/etc/netplan/50-daiku.yaml"
 # Written beside and moved, so that a lost connection leaves the old file or the new one. JSON is YAML.
 _APPLY = """set -eu
 umask 077
-new=$(mktemp /etc/netplan/.50-daiku.XXXXXX)
+new=$(mktemp {path}.XXXXXX)
 cat > "$new" <<'DAIKU-END'
 {content}
 DAIKU-END
@@ -69,7 +69,7 @@ class PhyHost:
         """Whether the host carries `token` in the keys that opened it."""
         try:
             with self.session() as session:
-                result = session.run("cat .ssh/authorized_keys", timeout=STEP_SECONDS)
+                result = session.run('cat "$HOME/.ssh/authorized_keys"', timeout=STEP_SECONDS)
                 shows = f"daiku-install={token}".encode() in result.stdout
                 return Found(Evidence.NEW if shows else Evidence.OLD, session.host_key)
         except HostAuthError:

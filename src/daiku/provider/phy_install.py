@@ -27,6 +27,7 @@ from daiku.wire.phy_models import OsImage, PhyServer
 SETTLE_POLLS = 24
 """Polls (two minutes at the real API's pace) after which an order that was sent shows as a lock."""
 SILENCE_SECONDS = 1200.0
+LOCK_SECONDS = 2 * INSTALL_SECONDS
 DESCRIPTION_MOST = 1000
 
 
@@ -114,10 +115,8 @@ class Installer:
         if after is not Action.WAIT:
             return self._ctx.phy.server(self._server_id)
         age = self._ctx.phy.tempo.poll * POLLS_TO_LISTING / 2
-        listed = self._ctx.phy.servers(max_age=age)
-        return next(
-            (s for s in listed if s.server_id == self._server_id), None
-        ) or self._ctx.phy.server(self._server_id)
+        listed = listed_server(self._ctx, self._server_id, max_age=age)
+        return listed or self._ctx.phy.server(self._server_id)
 
     # Acts
 
@@ -141,7 +140,7 @@ class Installer:
                 where=f"PHY server {self._server_id}",
                 hint="look at its console; to install it again, raise install.generation",
             )
-        if clock() - self._began >= INSTALL_SECONDS + SILENCE_SECONDS:
+        if server.lock_status is not None and clock() - self._began >= LOCK_SECONDS:
             raise DeadlineError(
                 f"the installation is not over after {clock() - self._began:.0f} s",
                 where=f"PHY server {self._server_id}",
@@ -203,6 +202,17 @@ def find_image(ctx: Context, server_id: str, wanted: str) -> OsImage:
     raise NotFoundError(
         f"there is no OS image {wanted}", where=f"PHY server {server_id}", hint=f"there are: {names}"
     )
+
+
+def listed_server(ctx: Context, server_id: str, *, max_age: float) -> PhyServer | None:
+    """The server from the listing that all share, not older than `max_age` seconds; None when it is not there."""
+    return next((s for s in ctx.phy.servers(max_age=max_age) if s.server_id == server_id), None)
+
+
+def relisted_server(ctx: Context, server_id: str) -> PhyServer:
+    """The server after a change of ours; the listing that others read knows the change then, too."""
+    server = listed_server(ctx, server_id, max_age=0.0)
+    return server if server is not None else ctx.phy.server(server_id)
 
 
 def _bare(text: str) -> str:

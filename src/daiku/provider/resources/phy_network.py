@@ -9,6 +9,7 @@ from daiku.errors import DaikuError, NotFoundError
 from daiku.provider.context import Context
 from daiku.provider.fields import BOOLEAN, STRING, Change, Failure, Field, ListOf, Props, ResourceType
 from daiku.provider.handler import Hint, IncompleteError
+from daiku.provider.phy_install import listed_server, relisted_server
 from daiku.provider.resources.common import id_problem, ident
 from daiku.provider.resources.phy_server import LISTING_SECONDS
 from daiku.wire.phy_models import PhyServer, Port
@@ -112,8 +113,7 @@ class PhyNetworkHandler:
 
     def read(self, ctx: Context, resource_id: str, state: Props) -> Props | None:
         server_id, _, name = resource_id.partition("/")
-        listed = ctx.phy.servers(max_age=LISTING_SECONDS)
-        server = next((s for s in listed if s.server_id == server_id), None)
+        server = listed_server(ctx, server_id, max_age=LISTING_SECONDS)
         port = _port(server, name) if server is not None else None
         if server is None or port is None:
             return None
@@ -147,14 +147,15 @@ class PhyNetworkHandler:
                 other = _require(server, name)
                 if other.enabled:
                     ctx.phy.enable_port(server_id, other.port_id, False)
-            server = ctx.phy.server(server_id)
+            server = relisted_server(ctx, server_id)
         return _state(server, _require(server, inputs["port"]), inputs)
 
 
 def _port(server: PhyServer, name: str) -> Port | None:
     """By nickname, else by ID. Bonding renumbers ports, so nicknames last longer."""
     named = [port for port in server.ports if port.nickname == name]
-    return next((*named, *(port for port in server.ports if str(port.port_id) == name)), None)
+    numbered = [port for port in server.ports if str(port.port_id) == name]
+    return next(iter([*named, *numbered]), None)
 
 
 def _require(server: PhyServer, name: str) -> Port:

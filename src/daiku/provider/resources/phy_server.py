@@ -8,7 +8,7 @@ from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, ListO
 from daiku.provider.handler import Hint, IncompleteError
 from daiku.provider.phy_flow import Step, read_intent, token_of
 from daiku.provider.phy_host import PhyHost
-from daiku.provider.phy_install import Installer, addresses_of, find_image, rewrite, throwaway_password
+from daiku.provider.phy_install import Installer, addresses_of, find_image, listed_server, relisted_server, rewrite, throwaway_password
 from daiku.provider.resources.common import address, between, cidr_problem, ident
 from daiku.wire.phy import POLLS_TO_LISTING, OsInstall
 from daiku.wire.phy_models import PhyServer
@@ -155,8 +155,7 @@ class PhyServerHandler:
         return self._converge(ctx, news, olds)
 
     def read(self, ctx: Context, resource_id: str, state: Props) -> Props | None:
-        listed = ctx.phy.servers(max_age=LISTING_SECONDS)
-        server = next((s for s in listed if s.server_id == resource_id), None)
+        server = listed_server(ctx, resource_id, max_age=LISTING_SECONDS)
         return None if server is None else _state(server, state)
 
     def delete(self, ctx: Context, resource_id: str, state: Props) -> None:
@@ -188,8 +187,8 @@ class PhyServerHandler:
             self._install(ctx, server, inputs, done)
             self._set_address(ctx, inputs, olds, done)
         except DaikuError as error:
-            raise IncompleteError(server_id, _state(ctx.phy.server(server_id), done), error) from error
-        return _state(ctx.phy.server(server_id), {**inputs, "hostKey": done.get("hostKey", "")})
+            raise IncompleteError(server_id, _state(relisted_server(ctx, server_id), done), error) from error
+        return _state(relisted_server(ctx, server_id), {**inputs, **_learnt(done)})
 
     def _install(self, ctx: Context, server: PhyServer, inputs: Props, done: Props) -> None:
         install = inputs.get("install")
@@ -220,6 +219,10 @@ class PhyServerHandler:
         host = PhyHost(ctx.ssh, server.server_id, user, addresses, done.get("hostKey", ""))
         done["hostKey"] = host.set_address(local)
         done["localAddress"] = local
+
+
+def _learnt(done: Props) -> Props:
+    return {name: done[name] for name in ("incarnation", "installedAt", "hostKey") if name in done}
 
 
 def _state(server: PhyServer, prior: Props) -> Props:
@@ -266,8 +269,8 @@ def _switch_off(ctx: Context, server_id: str) -> None:
     """Ask the OS; pull the plug when it takes too long. The listing tells the state without using up calls."""
 
     def is_off(max_age: float) -> bool:
-        listed = ctx.phy.servers(max_age=max_age)
-        power = next((s.cached_power_status for s in listed if s.server_id == server_id), None)
+        server = listed_server(ctx, server_id, max_age=max_age)
+        power = None if server is None else server.cached_power_status
         return power is not None and power.status == "off"
 
     if is_off(0.0):

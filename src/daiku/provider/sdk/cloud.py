@@ -69,7 +69,6 @@ class Disk(Resource):
     """A disk, blank or copied from an archive or another disk."""
 
     resource_id: pulumi.Output[str]
-    server_id: pulumi.Output[str]
 
     def __init__(
         self, resource_name: str, args: DiskArgs, opts: pulumi.ResourceOptions | None = None

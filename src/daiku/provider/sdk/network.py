@@ -153,6 +153,7 @@ class LoadBalancer(Resource):
     """An L4 DSR load balancer. VIPs and real servers change while it runs."""
 
     resource_id: pulumi.Output[str]
+    applied: pulumi.Output[bool]
 
     def __init__(
         self, resource_name: str, args: LoadBalancerArgs, opts: pulumi.ResourceOptions | None = None

@@ -70,6 +70,7 @@ class PhyNetworkArgs(TypedDict):
     internet: NotRequired[pulumi.Input[str]]
     enabled: NotRequired[pulumi.Input[bool]]
     disable_ports: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    incarnation: NotRequired[pulumi.Input[str]]
 
 
 class PhyNetwork(Resource):

@@ -177,6 +177,7 @@ class VpcRouter(Resource):
     """A VPC router. Its settings are saved and applied: what the state shows is live."""
 
     resource_id: pulumi.Output[str]
+    applied: pulumi.Output[bool]
     public_ip: pulumi.Output[str]
     wire_guard_public_key: pulumi.Output[str]
 
