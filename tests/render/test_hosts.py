@@ -56,8 +56,11 @@ EVERY = {
     "/etc/sysctl.d/91-daiku-bridge.conf",
     "/etc/systemd/system-preset/10-daiku.preset",
 }
+VIPS = "/etc/netplan/60-daiku-vips.yaml"
 ONLY = {
-    CONTROL: {"/etc/daiku/kubeadm/init.yaml"},
+    CONTROL: {VIPS, "/etc/daiku/kubeadm/init.yaml"},
+    "ishikari-cp-2": {VIPS},
+    MANAGEMENT: {VIPS},
     SERVER: {
         "/etc/daiku/kubeadm/patches/kubeletconfiguration+merge.yaml",
         "/etc/systemd/system/containerd.service.d/10-daiku.conf",
@@ -150,7 +153,6 @@ def test_the_lab_follows_the_netplan_files_and_the_images_leave_nothing_behind(n
 @pytest.mark.parametrize("node", NODES)
 def test_only_the_node_interface_holds_up_the_boot_and_leads_out(node: NodePlan) -> None:
     ports = netplan(BUNDLES[node.name])
-    ports.pop("lo", None)
     assert [name for name, port in ports.items() if not port["optional"]] == [node.interface]
     defaults = [name for name, port in ports.items() for r in port.get("routes", []) if r["to"] == "default"]
     assert defaults == [node.interface]
@@ -211,8 +213,12 @@ def test_a_route_keeps_its_own_mtu_and_gateway() -> None:
 )
 def test_the_virtual_address_is_on_loopback_and_silent(host: str, vip: str | None) -> None:
     bundle, node = BUNDLES[host], PLAN.node(host)
-    loopback = netplan(bundle).get("lo")
-    assert loopback == ({"addresses": [f"{vip}/32"]} if vip else None)
+    # Apart from the rest, because a control plane must not have it before it has joined.
+    assert "lo" not in netplan(bundle)
+    assert (VIPS in {f.path for f in bundle.files}) == (vip is not None)
+    if vip:
+        expected = {"network": {"version": 2, "ethernets": {"lo": {"addresses": [f"{vip}/32"]}}}}
+        assert yaml.safe_load(text(bundle, VIPS)) == expected
     keys = sysctls(bundle)
     assert keys.get(f"net.ipv4.conf.{node.interface}.arp_ignore") == ("1" if vip else None)
     assert keys.get(f"net.ipv4.conf.{node.interface}.arp_announce") == ("2" if vip else None)

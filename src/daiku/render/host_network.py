@@ -12,6 +12,9 @@ from daiku.render.engine import render
 from daiku.render.triggers import SYSCTL_BRIDGE_FILE, SYSCTL_FILE
 
 NETPLAN = "/etc/netplan/50-daiku.yaml"
+NETPLAN_VIPS = "/etc/netplan/60-daiku-vips.yaml"
+"""Only on machines with virtual addresses. A control plane may get it only after it has joined: with the
+address on its own loopback it would look for the API server, and with it for etcd's members, on itself."""
 _IMAGE_NETPLANS = ("00-installer-config.yaml", "01-netcfg.yaml", "50-cloud-init.yaml")
 """Where the images of VMs and GPU servers leave the network of their first boot."""
 
@@ -50,8 +53,13 @@ class Port:
 @dataclass(frozen=True, slots=True)
 class Netplan:
     template: ClassVar[str] = "host/netplan.yaml.j2"
-    loopback: tuple[str, ...]
     ports: tuple[Port, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NetplanVips:
+    template: ClassVar[str] = "host/netplan-vips.yaml.j2"
+    addresses: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ def network_files(plan: Plan, node: NodePlan) -> tuple[HostFile, ...]:
         HostFile("/etc/hostname", render(Hostname(node.name)), trigger="hostname"),
         HostFile("/etc/hosts", render(hosts(plan, node))),
         HostFile(NETPLAN, render(netplan(node)), mode=0o600, trigger="netplan"),
+        *_vips(node),
         *(
             HostFile(f"/etc/netplan/{name}", neutral, mode=0o600, trigger="netplan")
             for name in _IMAGE_NETPLANS
@@ -102,6 +111,13 @@ def network_files(plan: Plan, node: NodePlan) -> tuple[HostFile, ...]:
         HostFile(SYSCTL_FILE, render(sysctl(node)), trigger="sysctl"),
         HostFile(SYSCTL_BRIDGE_FILE, render(SysctlBridge("br_netfilter")), trigger="sysctl-bridge"),
     )
+
+
+def _vips(node: NodePlan) -> tuple[HostFile, ...]:
+    if not node.vips:
+        return ()
+    content = render(NetplanVips(tuple(f"{vip}/32" for vip in node.vips)))
+    return (HostFile(NETPLAN_VIPS, content, mode=0o600, trigger="netplan"),)
 
 
 def hosts(plan: Plan, node: NodePlan) -> Hosts:
@@ -119,8 +135,7 @@ def hosts(plan: Plan, node: NodePlan) -> Hosts:
 
 
 def netplan(node: NodePlan) -> Netplan:
-    """The node interface with its address, default route and DNS; the rails; the virtual addresses on
-    loopback."""
+    """The node interface with its address, default route and DNS; the provisioning port; the rails."""
     default = Route(to="default", dev=node.interface, via=node.gateway)
     routes: dict[str, list[Route]] = {node.interface: [default]}
     devices = {node.interface, *(rail.nic for rail in node.rails)}
@@ -153,7 +168,7 @@ def netplan(node: NodePlan) -> Netplan:
         )
         for rail in node.rails
     ]
-    return Netplan(tuple(f"{vip}/32" for vip in node.vips), tuple(ports))
+    return Netplan(tuple(ports))
 
 
 def sysctl(node: NodePlan) -> Sysctl:
