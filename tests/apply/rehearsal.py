@@ -18,7 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn, Self
 
+import daiku.apply.helper.change  # noqa: F401 - loaded once here, not in each of hundreds of processes
 from daiku.apply.converge import converge
+from daiku.apply.helper.main import main
 from daiku.apply.report import HostReport
 from daiku.errors import HostUnreachableError
 from daiku.render.bundle import HostBundle, HostFile, Trigger
@@ -106,8 +108,6 @@ class Rehearsal:
             # What python_command starts on a host, less the interpreter's start.
             stdin = sys.stdin.buffer
             stdin.read(int(stdin.readline()))
-            from daiku.apply.helper.main import main
-
             main()
             os._exit(0)
         except SystemExit as error:

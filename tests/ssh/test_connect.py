@@ -53,6 +53,16 @@ def test_big_input_and_both_outputs_at_once_do_not_stand_still(server: tuple[Ssh
     assert (len(result.stdout), len(result.stderr)) == (size, size)
 
 
+def test_a_command_that_does_not_read_its_input_is_no_lost_connection(server: tuple[Sshd, Path]) -> None:
+    with login(server) as session:
+        assert session.run("exit 3", stdin=b"x" * 5_000_000, timeout=30).status == 3
+        with session.open("exit 4") as stream:
+            for _ in range(50):
+                stream.write(b"x" * 100_000, 5)
+            assert stream.read() == b""
+            assert stream.status() == 4
+
+
 def test_the_socket_has_no_nagle_and_notices_a_dead_peer(server: tuple[Sshd, Path]) -> None:
     with login(server) as session:
         sock = session._transport.sock

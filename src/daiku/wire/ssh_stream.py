@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from types import TracebackType
@@ -35,14 +36,18 @@ class Stream:
         self._reader.start()
 
     def write(self, data: bytes, timeout: float | None = None) -> None:
-        """Send all of `data`; `timeout` (seconds) is for each step forward. Raises HostUnreachableError."""
+        """Send all of `data`; `timeout` (seconds) is for each step forward. Raises HostUnreachableError.
+
+        A command that has ended takes no more input: the rest is dropped, and its exit status tells why it ended.
+        """
         self._channel.settimeout(timeout)
         view = memoryview(data)
         try:
             while view:
                 view = view[self._channel.send(bytes(view[:CHUNK])) :]
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost("while sending", timeout, error) from error
+            if isinstance(error, TimeoutError) or self._broken():
+                raise self._lost("while sending", timeout, error) from error
 
     def read(self, limit: int = CHUNK, timeout: float | None = None) -> bytes:
         """1 to `limit` bytes, or b"" at the end of the output. HostUnreachableError: lost, or silent for `timeout`."""
@@ -60,7 +65,8 @@ class Stream:
         try:
             self._channel.shutdown_write()
         except (OSError, EOFError, paramiko.SSHException) as error:
-            raise self._lost("while sending", None, error) from error
+            if self._broken():
+                raise self._lost("while sending", None, error) from error
 
     def status(self, timeout: float = STATUS_SECONDS) -> int:
         """Exit status, waiting for it up to `timeout` seconds; -1 when the command was killed by a signal."""
@@ -104,12 +110,10 @@ class Stream:
         self.close()
 
     def _feed(self, data: bytes) -> None:
-        try:
+        # A lost connection is told by the thread that reads.
+        with contextlib.suppress(HostUnreachableError):
             self.write(data)
             self.close_input()
-        except HostUnreachableError:
-            # A command may end without reading its input; a lost connection is seen by the reader.
-            return
 
     def _read_stderr(self) -> None:
         try:

@@ -1,0 +1,261 @@
+"""Many hosts at once: a bastion first, then the hosts through it, so many at a time, each for itself.
+
+A host that fails stops no other. After an interruption no host begins to change; those that have begun finish, because
+a host that is left half way is worse than one that is waited for.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from daiku.apply.converge import StoppedError, converge
+from daiku.apply.report import FleetReport, HostReport
+from daiku.apply.targets import Target, Targets
+from daiku.errors import DaikuError, HostError, HostUnreachableError
+from daiku.render.bundle import HostBundle
+from daiku.wire.ssh import Session, connect, load_key
+from daiku.wire.ssh_types import Endpoint, HostKeys
+
+RECONNECT_SECONDS = 60.0
+"""How long a host that went away while it changed (its network is new, say) is looked for."""
+
+OnEvent = Callable[[str, str, str], None]
+"""Called with the host, the step (`connect`, `files`, `trigger`, `done`, `failed` ...) and a message.
+
+Calls come from many threads, but never two at a time.
+"""
+
+
+_Outcome = HostReport | HostError | None
+"""What became of a host. None: the run was stopped before the host changed."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the fleet is worked on. Times are in seconds.
+
+    `parallel` hosts at a time; `timeout` for each stage of a log-in; `patience`: how long a host that does not answer
+    yet is tried again, as one that boots. `root`: a folder to take for the root of every host, in rehearsals.
+    """
+
+    parallel: int = 16
+    timeout: float = 15.0
+    patience: float = 0.0
+    root: str = "/"
+
+
+@dataclass
+class _Work:
+    """What the threads of one run share."""
+
+    key_file: Path
+    host_keys: HostKeys
+    settings: Settings
+    dry_run: bool
+    run_id: str
+    on_event: OnEvent
+    stop: threading.Event = field(default_factory=threading.Event)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    told: threading.Lock = field(default_factory=threading.Lock)
+    connections: int = 0
+    sessions: set[Session] = field(default_factory=set[Session])
+
+    def tell(self, host: str, step: str, message: str) -> None:
+        with self.told:
+            self.on_event(host, step, message)
+
+    def count(self, _name: str, _endpoint: Endpoint) -> None:
+        with self.lock:
+            self.connections += 1
+
+    def connect(self, target: Target, jump: Session | None, patience: float) -> Session:
+        """Log in; while the host does not answer, again until `patience` seconds are over."""
+        end = time.monotonic() + patience
+        pause = 0.5
+        while True:
+            try:
+                session = connect(
+                    target.name,
+                    target.endpoint,
+                    key_file=self.key_file,
+                    jump=jump,
+                    host_keys=self.host_keys,
+                    timeout=self.settings.timeout,
+                    on_connect=self.count,
+                )
+            except HostUnreachableError as error:
+                if time.monotonic() + pause > end or (jump is not None and not jump.alive):
+                    raise
+                self.tell(target.name, "wait", error.message)
+                if self.stop.wait(pause):
+                    raise
+                pause = min(5.0, pause * 2)
+            else:
+                with self.lock:
+                    self.sessions.add(session)
+                return session
+
+    def abandon(self) -> None:
+        """Cut every connection: what runs on a host goes on there, but nobody waits for it."""
+        with self.lock:
+            for session in self.sessions:
+                session.close()
+
+
+def run(
+    targets: Targets,
+    bundles: Mapping[str, HostBundle],
+    *,
+    key_file: Path,
+    host_keys: HostKeys,
+    settings: Settings | None = None,
+    dry_run: bool = False,
+    run_id: str = "",
+    on_event: OnEvent = lambda _host, _step, _message: None,
+) -> FleetReport:
+    """Converge every target that has a bundle; the others are not contacted. With `dry_run` nothing changes.
+
+    The bastion comes last, because its new network could cut off the hosts behind it. Hosts' failures are in the
+    report, none is raised. StateError: the private key cannot be used.
+    Ctrl-C (KeyboardInterrupt in the calling thread) ends the run cleanly and is told by `interrupted`; one before the
+    first host is begun is raised, and so is a second one, which cuts the connections.
+    """
+    load_key(key_file)
+    began = time.monotonic()
+    work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event)
+    outcomes: dict[str, _Outcome] = {}
+    chosen = [host for host in targets.hosts if host.name in bundles]
+    bastion = targets.bastion
+    names = [host.name for host in chosen]
+    if bastion is not None and bastion.name in bundles:
+        names.insert(0, bastion.name)
+    jump: Session | None = None
+    interrupted = False
+    try:
+        if bastion is not None and names:
+            jump = _guarded(bastion.name, lambda: work.connect(bastion, None, work.settings.patience))
+        jobs = {host.name: partial(_host, work, host, bundles[host.name], jump) for host in chosen}
+        interrupted = _all(work, jobs, outcomes)
+        if bastion is not None and jump is not None and bastion.name in bundles and not interrupted:
+            last = {bastion.name: partial(_converge, work, jump, bastion, bundles[bastion.name], None)}
+            interrupted = _all(work, last, outcomes)
+    except HostError as error:
+        names = list(dict.fromkeys([error.host, *names]))
+        outcomes.update({name: _cut_off(name, error) for name in names})
+    finally:
+        if jump is not None:
+            jump.close()
+    return FleetReport(
+        reports=tuple(o for n in names if isinstance(o := outcomes.get(n), HostReport)),
+        failures=tuple(o for n in names if isinstance(o := outcomes.get(n), HostError)),
+        skipped=tuple(n for n in names if outcomes.get(n) is None),
+        interrupted=interrupted,
+        connections=work.connections,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _all(work: _Work, jobs: Mapping[str, Callable[[], HostReport]], outcomes: dict[str, _Outcome]) -> bool:
+    """Do the jobs, note each one's outcome under the host's name; True when interrupted."""
+    with ThreadPoolExecutor(max(1, min(work.settings.parallel, len(jobs))), "converge") as pool:
+        futures: dict[Future[_Outcome], str] = {}
+        try:
+            futures.update({pool.submit(_outcome, work, name, job): name for name, job in jobs.items()})
+            wait(futures)
+        except KeyboardInterrupt:
+            work.stop.set()
+            work.tell(
+                "", "interrupt", "waiting for the hosts that change now; press Ctrl-C again to leave them"
+            )
+            try:
+                wait(futures)
+            except KeyboardInterrupt:
+                work.abandon()
+                raise
+        outcomes.update({name: future.result() for future, name in futures.items()})
+    return work.stop.is_set()
+
+
+def _outcome(work: _Work, host: str, job: Callable[[], HostReport]) -> _Outcome:
+    """What became of a host; None when the run was stopped before it changed."""
+    if work.stop.is_set():
+        return None
+    try:
+        report = _guarded(host, job)
+    except StoppedError:
+        return None
+    except HostError as error:
+        work.tell(host, "failed", error.message)
+        return error
+    work.tell(host, "done", _summary(report))
+    return report
+
+
+def _guarded(host: str, job: Callable[[], T]) -> T:
+    """Run `job`; whatever it raises (but StoppedError) becomes a HostError of this host."""
+    try:
+        return job()
+    except (HostError, StoppedError):
+        raise
+    except DaikuError as error:
+        raise HostError(str(error), host=host, hint=error.hint) from error
+    except Exception as error:
+        # A fault of ours on one host must not take the others with it.
+        raise HostError(
+            f"daiku failed: {type(error).__name__}: {error}",
+            host=host,
+            hint="this is a fault of daiku: report it",
+        ) from error
+
+
+def _host(work: _Work, target: Target, bundle: HostBundle, jump: Session | None) -> HostReport:
+    began = time.monotonic()
+    work.tell(target.name, "connect", str(target.endpoint.host))
+    with work.connect(target, jump, work.settings.patience) as session:
+        report = _converge(work, session, target, bundle, jump)
+    return replace(report, seconds=time.monotonic() - began)
+
+
+def _converge(
+    work: _Work, session: Session, target: Target, bundle: HostBundle, jump: Session | None
+) -> HostReport:
+    return converge(
+        session,
+        bundle,
+        dry_run=work.dry_run,
+        run_id=work.run_id,
+        root=work.settings.root,
+        reconnect=lambda: work.connect(target, jump, RECONNECT_SECONDS),
+        stopped=work.stop.is_set,
+        on_step=lambda step, message: work.tell(target.name, step, message),
+    )
+
+
+def _cut_off(name: str, error: HostError) -> HostError:
+    """The failure of a host when the bastion, whose own failure is `error`, cannot be used."""
+    if name == error.host:
+        return error
+    return HostUnreachableError(
+        f"not tried, because the bastion {error.host} cannot be used",
+        host=name,
+        step="connect",
+        hint=error.hint,
+    )
+
+
+def _summary(report: HostReport) -> str:
+    if not report.changed:
+        return "unchanged"
+    verb = "to change" if report.dry_run else "changed"
+    parts = [f"{len(report.changes)} files {verb}"] if report.changes else []
+    if report.triggers:
+        parts.append(", ".join(trigger.name for trigger in report.triggers))
+    return "; ".join(parts)
