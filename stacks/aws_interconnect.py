@@ -15,6 +15,8 @@ from daiku.plan.model import ConnectPlan
 from daiku.stacks.common import Component, aws_tags
 
 FIRST_PRIVATE_ASN = 64512
+CONNECT_REGION = "ap-northeast-1"
+"""Where Sakura and AWS meet (Tokyo): the hosted interface is in this region, whatever the VPC's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +89,7 @@ class AwsInterconnect(Component):
             "virtual-interface",
             virtual_interface_id=plan.virtual_interface_id,
             dx_gateway_id=dx.id,
+            region=CONNECT_REGION,
             tags=aws_tags(args.cluster, f"{args.cluster}-sakura"),
             opts=self.child(after=[association]),
         )
@@ -142,6 +145,7 @@ class AwsInterconnect(Component):
             virtual_interface_id=args.plan.virtual_interface_id,
             vpn_gateway_id=vpn_gateway_id,
             dx_gateway_id=dx_gateway_id,
+            region=CONNECT_REGION,
             tags=aws_tags(args.cluster, f"{args.cluster}-sakura"),
             opts=self.child(after=after),
         )
