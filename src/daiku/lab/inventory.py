@@ -83,7 +83,7 @@ def _server(pool: GpuPool, service_id: str, address: str) -> PhyServerItem:
                 mac=_mac(service_id, pool.provisioning_port),
                 internet="common_subnet",
             ),
-            PortItem(nic=pool.node_port, mac=_mac(service_id, pool.node_port)),
+            PortItem(nic=pool.node_port, nickname=pool.node_port, mac=_mac(service_id, pool.node_port)),
         ),
         rails=tuple(
             RailItem(

@@ -49,14 +49,15 @@ def main() -> None:
     connection = Connection(descriptor)
     world: World | None = None
     try:
-        interpreter = layer.build(base / "layer", Path(programs) if programs else None)
+        fetched = Path(programs) if programs else None
+        interpreter = layer.build(base / "layer", fetched)
         sending = threading.Lock()
 
         def log(line: str) -> None:
             with sending:
                 connection.send(("log", line))
 
-        world = World(base, outside, interpreter, log)
+        world = World(base, outside, interpreter, fetched, log)
         connection.send(("done", None))
         _serve(connection, world, sending)
     except DaikuError as error:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from daiku.lab.hosts.decide import port_changes
 from daiku.lab.hosts.guest.syscalls import network_namespace, new_network_namespace
+from daiku.lab.hosts.nat import Nat
 from daiku.lab.hosts.wiring import Wiring, ip_batch
 from daiku.lab.topology import INTERNET, Balancer, Nic, Router, Topology
 
@@ -26,11 +27,13 @@ class Leg:
 
 @dataclass(frozen=True, slots=True)
 class NodePlan:
-    """What a node should look like. `routes` are (target, via); `forwards` says that it routes between its legs."""
+    """What a node should look like. `routes` are (target, via); `forwards` says that it routes between its legs;
+    `nat` names the legs behind whose address it hides what it forwards."""
 
     legs: tuple[Leg, ...]
     routes: tuple[tuple[str, str], ...] = ()
     forwards: bool = False
+    nat: tuple[str, ...] = ()
 
 
 def node_plans(topology: Topology) -> dict[str, NodePlan]:
@@ -43,7 +46,8 @@ def node_plans(topology: Topology) -> dict[str, NodePlan]:
 
 def _router(router: Router) -> NodePlan:
     routes = tuple(("default", nic.gateway) for nic in router.nics if nic.gateway)[:1]
-    return NodePlan(tuple(Leg(nic, nic.addresses) for nic in router.nics), routes, forwards=True)
+    nat = tuple(nic.name for nic in router.nics if router.nat and nic.segment == INTERNET)
+    return NodePlan(tuple(Leg(nic, nic.addresses) for nic in router.nics), routes, forwards=True, nat=nat)
 
 
 def _balancer(balancer: Balancer) -> NodePlan:
@@ -56,8 +60,8 @@ def _balancer(balancer: Balancer) -> NodePlan:
 
 def _gateway(topology: Topology) -> NodePlan | None:
     """The router of the internet segment: it owns the gateway addresses that the machines and routers there were
-    given, and knows the way back to what is behind a router with NAT. The lab translates no addresses; this route is
-    what lets answers find their way. Of two routers with the same private range the first by id gets it.
+    given. It also knows the way back to what is behind a router with NAT, for kernels that cannot translate addresses;
+    there, of two routers with the same private range the first by id gets the answers.
     """
     nics = [nic for machine in topology.machines for nic in machine.nics]
     nics += [nic for router in topology.routers for nic in router.nics]
@@ -88,9 +92,11 @@ def _gateway(topology: Topology) -> NodePlan | None:
 class Node:
     """One such namespace, kept alive by a descriptor."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, nat: Nat, log: Callable[[str], None]) -> None:
         self.namespace = new_network_namespace()
         self._wiring = wiring
+        self._nat = nat
+        self._log = log
         self._plan = NodePlan(())
         self._cables: dict[str, str] = {}
         with network_namespace(self.namespace):
@@ -112,6 +118,8 @@ class Node:
             Path("/proc/sys/net/ipv4/conf/all/send_redirects").write_text("0\n")
             ip_batch(_lines(old, after))
             _routes(before.routes, after.routes)
+            if before.nat != after.nat and (refusal := self._nat.masquerade(after.nat)):
+                self._log(f"no address translation, return routes stand in: {refusal}")
         self._plan = plan
 
     def close(self) -> None:

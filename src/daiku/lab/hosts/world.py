@@ -16,6 +16,7 @@ from daiku.lab.hosts.balance import BalancerService
 from daiku.lab.hosts.decide import decide, wiped_roots
 from daiku.lab.hosts.guest.syscalls import network_namespace
 from daiku.lab.hosts.machines import Disks, Guest, wants_reboot
+from daiku.lab.hosts.nat import Nat
 from daiku.lab.hosts.nodes import Node, NodePlan, node_plans
 from daiku.lab.hosts.relay import Relays, Target
 from daiku.lab.hosts.status import HostStatus, RealServerStatus
@@ -29,7 +30,12 @@ class World:
     """`outside` is a descriptor of this machine's own network namespace, where port forwardings are published."""
 
     def __init__(
-        self, base: Path, outside: int, interpreter: tuple[str, str], log: Callable[[str], None]
+        self,
+        base: Path,
+        outside: int,
+        interpreter: tuple[str, str],
+        programs: Path | None,
+        log: Callable[[str], None],
     ) -> None:
         self._base = base
         self._outside = outside
@@ -38,6 +44,7 @@ class World:
         self._lock = threading.RLock()
         self._topology = Topology()
         self._wiring = Wiring()
+        self._nat = Nat(programs)
         self._disks = Disks(base)
         self._relays = Relays()
         self._guests: dict[str, Guest] = {}
@@ -139,7 +146,7 @@ class World:
 
         def become(name: str) -> None:
             if name not in self._nodes:
-                self._nodes[name] = Node(self._wiring)
+                self._nodes[name] = Node(self._wiring, self._nat, self._log)
             if self._plans.get(name) != plans[name]:
                 try:
                     self._nodes[name].become(plans[name])

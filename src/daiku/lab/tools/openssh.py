@@ -1,4 +1,4 @@
-"""sshd, ssh-keygen and sudo for the lab's hosts.
+"""sshd, ssh-keygen and sudo for the lab's hosts, nft for its routers.
 
 The machine's own programs are used where they are. What is missing comes from the distribution's packages, unpacked
 into the cache: nothing is installed, no service starts, no file outside the cache changes.
@@ -19,8 +19,9 @@ PROGRAMS = {
     "openssh-server": "/usr/sbin/sshd",
     "openssh-client": "/usr/bin/ssh-keygen",
     "sudo": "/usr/bin/sudo",
+    "nftables": "/usr/sbin/nft",
 }
-"""Package (as Debian and Ubuntu call it) and the program that the hosts need from it."""
+"""Package (as Debian and Ubuntu call it) and the program that the lab needs from it."""
 
 _KEPT = ("usr/sbin", "usr/bin", "usr/lib", "usr/libexec", "lib", "etc/pam.d")
 _DROPPED = ("usr/lib/systemd", "usr/lib/tmpfiles.d", "usr/lib/sysusers.d", "lib/systemd")
@@ -47,7 +48,7 @@ def fetch_missing_programs(progress: Callable[[str], None]) -> Path | None:
     if shutil.which("apt-get") is None or shutil.which("dpkg-deb") is None:
         raise MissingToolError(
             f"the lab's hosts need {', '.join(missing)}, and there is no apt to fetch them",
-            hint="install the OpenSSH server and sudo, for example: sudo dnf install openssh-server sudo",
+            hint="install them, for example: sudo dnf install openssh-server openssh-clients sudo nftables",
         )
     progress(
         f"fetching {', '.join(missing)} for the lab's hosts (unpacked into {tree.parent}, nothing is installed)"
