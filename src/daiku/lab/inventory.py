@@ -80,6 +80,7 @@ def _server(pool: GpuPool, service_id: str, address: str) -> PhyServerItem:
         ports=(
             PortItem(
                 nic=pool.provisioning_port,
+                nickname=pool.provisioning_port,
                 mac=_mac(service_id, pool.provisioning_port),
                 internet="common_subnet",
             ),
