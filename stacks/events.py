@@ -19,6 +19,7 @@ from pulumi.automation.events import (
 
 from daiku.errors import DaikuError, EngineError
 from daiku.stacks.changes import OnStep, Op, PlannedChange, PropertyChange, Step, name_of
+from daiku.stacks.failure import clean, split
 
 _OPS: Final[Mapping[OpType, Op]] = {
     OpType.CREATE: "create",
@@ -34,7 +35,6 @@ _OPS: Final[Mapping[OpType, Op]] = {
 
 _SEAL: Final = "4dabf18193072939515e22adb298388d"  # the key that marks a wrapped secret in the engine's JSON
 _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # the engine's text for a value not yet known
-_COLOUR: Final = re.compile(r"<\{%.*?%\}>|\x1b\[[0-9;]*m")
 _PATH: Final = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _LONGEST: Final = 120
 
@@ -63,7 +63,7 @@ class Recorder:
                 self._diagnostic(event.diagnostic_event)
 
     def changes(self) -> tuple[PlannedChange, ...]:
-        """Every resource that changes, in the engine's order, each once; the providers' notes are with them."""
+        """Every resource that changes, once, by URN; the providers' notes are with them."""
         with self._lock:
             return tuple(
                 PlannedChange(
@@ -75,7 +75,7 @@ class Recorder:
                     properties=change.properties,
                     notes=tuple(self._notes.get(urn, ())),
                 )
-                for urn, change in self._changes.items()
+                for urn, change in sorted(self._changes.items())
             )
 
     def counts(self) -> dict[str, int]:
@@ -90,13 +90,20 @@ class Recorder:
             told = list(dict.fromkeys(self._errors))
         about = [(urn, text) for urn, text in told if urn and not _is_stack(urn)] or told
         if not about:
-            return EngineError(clean(fallback) or "the engine ended without saying why", hint=_hint(fallback))
-        texts = [f"{name_of(urn)}: {text}" if urn and not _is_stack(urn) else text for urn, text in about]
-        hint = _hint(" ".join(texts))
-        if len(texts) == 1:
-            urn, text = about[0]
-            return EngineError(text, where=name_of(urn) if urn and not _is_stack(urn) else "", hint=hint)
-        return EngineError(f"{len(texts)} resources failed: {'; '.join(texts)}", hint=hint)
+            said = split(fallback)
+            return EngineError(said.message or "the engine ended without saying why", hint=said.hint)
+        words = [split(text) for _, text in about]
+        names = [name_of(urn) if urn and not _is_stack(urn) else "" for urn, _ in about]
+        if len(about) == 1:
+            failure = EngineError(words[0].message, where=names[0], hint=words[0].hint)
+        else:
+            each = [
+                f"{name}: {said.message}".removeprefix(": ") for name, said in zip(names, words, strict=True)
+            ]
+            failure = EngineError(f"{len(about)} resources failed: {'; '.join(each)}", hint=words[0].hint)
+        # Our plugins tell what kind of failure it was: a wrong token keeps its own exit code.
+        failure.exit_code = words[0].exit_code or failure.exit_code
+        return failure
 
     def _before(self, step: StepEventMetadata) -> None:
         op = _OPS.get(step.op)
@@ -123,7 +130,7 @@ class Recorder:
         if not text or event.ephemeral:
             return
         if event.severity == "error":
-            self._errors.append((urn, text))
+            self._errors.append((urn, event.message))
             return
         if event.severity not in ("info", "warning") or _NOISE.search(text):
             return
@@ -165,30 +172,6 @@ def planned_change(step: StepEventMetadata, op: Op) -> PlannedChange:
         replace_reasons=tuple(sorted(reasons or step.keys or ())) if op == "replace" else (),
         properties=tuple(properties),
     )
-
-
-def clean(message: str) -> str:
-    """One line without colours, the engine's preambles or a stack trace."""
-    text = _COLOUR.sub("", message)
-    text = re.split(r"\n\s*(?:Traceback|goroutine \d+|stack trace:)", text, maxsplit=1)[0]
-    lines = [re.sub(r"^[*\s]+", "", line).strip() for line in text.splitlines()]
-    kept = [line for line in lines if line and not re.fullmatch(r"\d+ errors? occurred:", line)]
-    joined = " ".join(kept)
-    joined = re.sub(r"^(?:error|warning): ", "", joined)
-    return re.sub(
-        r"^(?:creating|updating|deleting|reading|refreshing) urn:\S+?:\s+(?:\d+ errors? occurred:\s*\*?\s*)?",
-        "",
-        joined,
-    )
-
-
-def _hint(text: str) -> str:
-    if plugin := re.search(r"no resource plugin '?(?:pulumi-resource-)?([a-z-]+)'? found", text):
-        name = plugin[1].removesuffix("-v")
-        return f"install the plugin once, where there is network: pulumi plugin install resource {name}"
-    if "incorrect passphrase" in text:
-        return "set PULUMI_CONFIG_PASSPHRASE, or restore the cluster's passphrase file"
-    return "run the same command again once the cause is mended: what was made is kept"
 
 
 def _is_real(step: StepEventMetadata) -> bool:

@@ -41,7 +41,7 @@ class Network(Component):
             "nodes",
             {
                 "name": f"{args.cluster}-nodes",
-                "tags": sakura_tags(args.cluster),
+                "tags": sakura_tags(args.cluster, *_hybrid(args.network)),
                 "default_route": args.network.gateway,
                 "network_mask_len": prefix,
             },
@@ -107,6 +107,11 @@ class Network(Component):
             "ip_addresses": [addresses.apply(lambda a: a[1]), addresses.apply(lambda a: a[2])],
             "vrid": plan.vrid,
         }
+
+
+def _hybrid(network: NodeNetworkPlan) -> list[str]:
+    """The PHY network that is to be joined with the switch: the joining is ordered by hand and cannot be seen here."""
+    return [] if network.private_network is None else [f"hybrid={network.private_network}"]
 
 
 def firewall(plan: RouterPlan) -> list[sdk.VpcRouterFirewallArgs]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pulumi
 
+from daiku.errors import DaikuError, SpecError
 from daiku.plan.model import AwsPlan, Plan
 from daiku.provider import sdk
 from daiku.stacks.aws_interconnect import AwsInterconnect, AwsInterconnectArgs
@@ -62,19 +63,32 @@ def declare(inputs: Inputs) -> None:
 
 
 def run() -> None:
-    """The program as the stock CLI runs it: the cluster file decides, `.daiku/<cluster>` beside it holds the key."""
+    """The program as the stock CLI runs it: the cluster file decides, daiku's state beside it holds the key."""
+    try:
+        declare(_from_file())
+    except DaikuError as error:
+        raise pulumi.RunError(told(error)) from error
+
+
+def told(error: DaikuError) -> str:
+    """All that a user needs to know of an error, in lines."""
+    faults = error.faults if isinstance(error, SpecError) else ()
+    lines = [str(error), *(f"  {f.location()} {f.path}: {f.message}" for f in faults), error.hint]
+    return "\n".join(line for line in lines if line)
+
+
+def _from_file() -> Inputs:
     from daiku.ledger.keys import ensure_deploy_key
     from daiku.ledger.paths import State
     from daiku.plan.make import make
     from daiku.spec.load import load
 
     file = Path(os.environ.get("DAIKU_FILE") or pulumi.Config("daiku").get("file") or "cluster.yaml")
-    if not file.is_absolute():
-        # The CLI starts the program in stacks/; a relative name is meant from the project's root.
-        file = Path(pulumi.get_root_directory()) / file
+    # The CLI starts the program in stacks/; a relative name is meant from the project's root.
+    file = Path(pulumi.get_root_directory()) / file
     plan = make(load(file))
     private, public = ensure_deploy_key(State.of(file, plan.cluster).keys)
-    declare(gather(plan, public, os.environ, key_file=private))
+    return gather(plan, public, os.environ, key_file=private)
 
 
 def _pool(inputs: Inputs, network: Network, role: str) -> VmPoolArgs:
