@@ -46,6 +46,8 @@ class Sshd:
     host_key: paramiko.Ed25519Key
     authorized: set[str]
     env: dict[str, str] = field(default_factory=dict[str, str])
+    cwd: Path | None = None
+    port: int = 0
     exec_prefix: bytes = b""
     drop_after: int | None = None
     refuse_sessions: bool = False
@@ -55,8 +57,8 @@ class Sshd:
     forwards: int = 0
 
     def __post_init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        self.port = self._listener.getsockname()[1]
         self._transports: list[paramiko.Transport] = []
         self._lock = threading.Lock()
         threading.Thread(target=self._accept, daemon=True).start()
@@ -72,7 +74,8 @@ class Sshd:
             transport.close()
 
     def close(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
+        with suppress(OSError):  # closed before
+            self._listener.shutdown(socket.SHUT_RDWR)  # wakes the thread that accepts
         self._listener.close()
         self.drop()
 
@@ -100,6 +103,7 @@ class _Rules(paramiko.ServerInterface):
         self._sshd = sshd
         self._transport = transport
         self._peers: dict[int, socket.socket] = {}
+        self._forwarding = False
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         known = key_text(key) in self._sshd.authorized
@@ -129,15 +133,20 @@ class _Rules(paramiko.ServerInterface):
         except OSError:
             return paramiko.OPEN_FAILED_CONNECT_FAILED
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        threading.Thread(target=self._forward, args=(chanid, peer), daemon=True).start()
+        self._peers[chanid] = peer
+        if not self._forwarding:  # requests come one at a time
+            self._forwarding = True
+            threading.Thread(target=self._forward_all, daemon=True).start()
         return paramiko.OPEN_SUCCEEDED
 
-    def _forward(self, chanid: int, peer: socket.socket) -> None:
-        channel = self._transport.accept(5)
-        if channel is None:
-            peer.close()
-            return
+    def _forward_all(self) -> None:
+        while self._transport.is_active():
+            channel = self._transport.accept(0.5)
+            peer = self._peers.pop(channel.get_id(), None) if channel else None
+            if channel and peer:
+                threading.Thread(target=self._forward, args=(channel, peer), daemon=True).start()
 
+    def _forward(self, channel: paramiko.Channel, peer: socket.socket) -> None:
         def upward() -> None:
             try:
                 while data := peer.recv(65536):
@@ -161,6 +170,7 @@ class _Rules(paramiko.ServerInterface):
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**os.environ, **self._sshd.env},
+            cwd=self._sshd.cwd,
             start_new_session=True,
         )
         complain = threading.Thread(target=_complain, args=(process, channel), daemon=True)
@@ -171,13 +181,13 @@ class _Rules(paramiko.ServerInterface):
                 channel.sendall(self._sshd.exec_prefix)
             if not self._answer(process, channel):
                 return
-        except OSError:
+            complain.join(5)
+            status = process.wait()
+            if status >= 0:
+                channel.send_exit_status(status)
+            channel.close()
+        except (OSError, EOFError, paramiko.SSHException):
             return
-        complain.join(5)
-        status = process.wait()
-        if status >= 0:
-            channel.send_exit_status(status)
-        channel.close()
 
     def _answer(self, process: subprocess.Popen[bytes], channel: paramiko.Channel) -> bool:
         """Send the output; False when the connection was cut on purpose."""
@@ -197,7 +207,7 @@ class _Rules(paramiko.ServerInterface):
 
 def _feed(process: subprocess.Popen[bytes], channel: paramiko.Channel) -> None:
     assert process.stdin
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, EOFError):
         while data := channel.recv(65536):
             process.stdin.write(data)
             process.stdin.flush()
@@ -206,7 +216,7 @@ def _feed(process: subprocess.Popen[bytes], channel: paramiko.Channel) -> None:
 
 def _complain(process: subprocess.Popen[bytes], channel: paramiko.Channel) -> None:
     assert process.stderr
-    with suppress(OSError):
+    with suppress(OSError, EOFError):
         while data := os.read(process.stderr.fileno(), 65536):
             channel.sendall_stderr(data)
 

@@ -1,0 +1,253 @@
+"""Many hosts behind a bastion: each for itself, and what an interruption leaves."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from daiku.apply.fleet import Settings, run
+from daiku.apply.report import FleetReport
+from daiku.apply.targets import Target, Targets
+from daiku.errors import HostAuthError, HostKeyError, HostUnreachableError, StateError
+from daiku.render.bundle import HostBundle, HostFile, Trigger
+from daiku.wire.ssh_types import Endpoint
+from tests.apply.rehearsal import bundle_of, file, live, noting, wanted
+from tests.ssh.server import Pins, Sshd, key_text, make_key
+
+NAMES = ("mgmt-0", "g0", "g1", "g2", "g3")
+HERE = Settings(root=".", timeout=5)
+
+
+class Fleet:
+    """A bastion (the first) and hosts, each an SSH server whose commands run in a folder of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        client = make_key(folder / "key")
+        (folder / "bin").mkdir()
+        (folder / "bin/python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
+        (folder / "bin/python3").chmod(0o755)
+        self.servers: dict[str, Sshd] = {}
+        for name in NAMES:
+            (folder / name).mkdir()
+            self.servers[name] = Sshd(
+                make_key(folder / f"{name}.key"),
+                {key_text(client)},
+                env={"PATH": f"{folder}/bin:/usr/bin:/bin"},
+                cwd=folder / name,
+            )
+        self.pins = Pins()
+        self.events: list[tuple[str, str, str]] = []
+
+    @property
+    def targets(self) -> Targets:
+        hosts = [Target(name, self.servers[name].endpoint()) for name in NAMES]
+        return Targets(hosts[0], tuple(hosts[1:]))
+
+    def run(
+        self, bundles: dict[str, HostBundle], targets: Targets | None = None, **options: object
+    ) -> FleetReport:
+        settings: dict[str, object] = {
+            "key_file": self.folder / "key",
+            "host_keys": self.pins,
+            "settings": HERE,
+            "on_event": lambda *event: self.events.append(event),
+            **options,
+        }
+        return run(targets or self.targets, bundles, **settings)  # type: ignore[arg-type]
+
+    def connections(self) -> dict[str, int]:
+        return {name: server.connections for name, server in self.servers.items()}
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    made = Fleet(tmp_path)
+    yield made
+    for server in made.servers.values():
+        server.close()
+
+
+def bundle(name: str, *parts: HostFile | Trigger) -> HostBundle:
+    made = bundle_of(file("/etc/hostname", f"{name}\n", trigger="t"), noting("t", 1, "/etc/hostname"), *parts)
+    return HostBundle(name, made.files, made.triggers)
+
+
+def press_ctrl_c() -> None:
+    main = threading.main_thread().ident
+    assert main is not None
+    signal.pthread_kill(main, signal.SIGINT)
+
+
+ALL = {name: bundle(name) for name in NAMES}
+
+
+def test_every_host_gets_its_own_over_one_connection_each(fleet: Fleet) -> None:
+    report = fleet.run(ALL)
+    assert [r.host for r in report.reports] == list(NAMES)
+    assert (report.failures, report.skipped, report.interrupted, report.connections) == ((), (), False, 5)
+    for name in NAMES:
+        assert live(fleet.folder / name) == wanted(ALL[name])
+    assert set(fleet.connections().values()) == {1}
+    assert fleet.servers["mgmt-0"].forwards == 4
+    assert {(host, step) for host, step, _ in fleet.events} >= {(name, "done") for name in NAMES}
+
+    again = fleet.run(ALL)
+    assert not any(r.changed for r in again.reports)
+    assert {r.round_trips for r in again.reports} == {1}
+    assert set(fleet.connections().values()) == {2}
+
+
+def test_only_the_hosts_that_are_asked_for_are_contacted(fleet: Fleet) -> None:
+    fleet.run({"g1": ALL["g1"]})
+    assert fleet.connections() == {"mgmt-0": 1, "g0": 0, "g1": 1, "g2": 0, "g3": 0}
+    assert live(fleet.folder / "mgmt-0") == {}
+
+
+def test_nobody_asked_for_nobody_contacted(fleet: Fleet) -> None:
+    report = fleet.run({})
+    assert (report.reports, report.connections, set(fleet.connections().values())) == ((), 0, {0})
+
+
+def test_a_dry_run_changes_no_host(fleet: Fleet) -> None:
+    report = fleet.run(ALL, dry_run=True)
+    assert all(r.changed and r.dry_run for r in report.reports)
+    assert all(list((fleet.folder / name).iterdir()) == [] for name in NAMES)
+
+
+def test_a_failed_host_stops_no_other(fleet: Fleet) -> None:
+    fleet.pins.pin("g0", key_text(fleet.servers["g1"].host_key))
+    fleet.servers["g1"].close()
+    fleet.servers["g2"].authorized.clear()
+    report = fleet.run(ALL)
+    assert [r.host for r in report.reports] == ["mgmt-0", "g3"]
+    assert [(f.host, type(f)) for f in report.failures] == [
+        ("g0", HostKeyError),
+        ("g1", HostUnreachableError),
+        ("g2", HostAuthError),
+    ]
+    assert "via bastion mgmt-0" in str(report.failures[1])
+    assert all(failure.hint for failure in report.failures)
+
+
+def test_without_the_bastion_every_host_is_told_why(fleet: Fleet) -> None:
+    fleet.servers["mgmt-0"].close()
+    report = fleet.run({name: ALL[name] for name in ("g0", "g1")})
+    assert [f.host for f in report.failures] == ["mgmt-0", "g0", "g1"]
+    assert "connection refused" in str(report.failures[0])
+    assert "because the bastion mgmt-0 cannot be used" in str(report.failures[1])
+
+
+def test_no_more_than_so_many_at_a_time(fleet: Fleet) -> None:
+    busy, most, lock = 0, 0, threading.Lock()
+
+    def watch(host: str, step: str, _message: str) -> None:
+        nonlocal busy, most
+        with lock:
+            busy += {"connect": 1, "done": -1}.get(step, 0) if host != "mgmt-0" else 0
+            most = max(most, busy)
+
+    fleet.run(ALL, settings=replace(HERE, parallel=2), on_event=watch)
+    assert most == 2
+
+
+def test_a_fault_of_ours_on_one_host_is_that_hosts_failure(fleet: Fleet) -> None:
+    class Broken(HostBundle):
+        def digest(self) -> str:
+            raise RuntimeError("no digest")
+
+    report = fleet.run({**ALL, "g0": Broken("g0", (), ())})
+    assert [f.host for f in report.failures] == ["g0"]
+    assert "daiku failed: RuntimeError: no digest" in str(report.failures[0])
+    assert len(report.reports) == 4
+
+
+def test_a_host_that_boots_is_waited_for(fleet: Fleet) -> None:
+    late = fleet.servers["g0"]
+    port = late.port
+    late.close()
+    targets = Targets(fleet.targets.bastion, (Target("g0", Endpoint("127.0.0.1", port, "root")),))
+
+    def boot() -> None:
+        time.sleep(0.3)
+        fleet.servers["g0"] = Sshd(late.host_key, late.authorized, env=late.env, cwd=late.cwd, port=port)
+
+    thread = threading.Thread(target=boot)
+    thread.start()
+    report = fleet.run({"g0": ALL["g0"]}, targets, settings=replace(HERE, patience=10))
+    thread.join()
+    assert [r.host for r in report.reports] == ["g0"]
+    assert ("g0", "wait") in {(host, step) for host, step, _ in fleet.events}
+
+
+def test_a_key_that_cannot_be_used_is_told_before_any_host_is_contacted(fleet: Fleet) -> None:
+    with pytest.raises(StateError):
+        fleet.run(ALL, key_file=fleet.folder / "nowhere")
+    assert set(fleet.connections().values()) == {0}
+
+
+def test_ctrl_c_lets_a_host_that_changes_finish_and_begins_no_other(fleet: Fleet) -> None:
+    slow = bundle("g0", Trigger("slow", ("sleep", "0.5"), 0))
+
+    def interrupt(host: str, step: str, message: str) -> None:
+        if (host, step, message) == ("g0", "trigger", "slow"):
+            press_ctrl_c()
+
+    report = fleet.run({**ALL, "g0": slow}, settings=replace(HERE, parallel=1), on_event=interrupt)
+    assert report.interrupted
+    assert [r.host for r in report.reports] == ["g0"]
+    assert report.skipped == ("mgmt-0", "g1", "g2", "g3")
+    assert live(fleet.folder / "g0") == wanted(slow)
+    assert live(fleet.folder / "g1") == {}
+    assert not fleet.run({**ALL, "g0": slow}).interrupted
+    assert all(live(fleet.folder / name) == wanted(ALL[name]) for name in NAMES[1:] if name != "g0")
+
+
+def test_a_second_ctrl_c_leaves_at_once(fleet: Fleet) -> None:
+    slow = bundle("g0", Trigger("slow", ("sleep", "5"), 0))
+
+    def interrupt(host: str, step: str, _message: str) -> None:
+        if (host, step) == ("g0", "trigger") or step == "interrupt":
+            threading.Timer(0.1, press_ctrl_c).start()
+
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        fleet.run({"g0": slow}, on_event=interrupt)
+    assert time.monotonic() - began < 4
+
+
+def test_a_process_that_is_killed_leaves_hosts_that_the_next_run_finishes(fleet: Fleet) -> None:
+    slow = {name: bundle(name, Trigger("slow", ("sleep", "0.2"), 0)) for name in NAMES}
+    program = (
+        "import sys, pathlib\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "from tests.apply.test_fleet import *\n"
+        "targets = Targets(None, tuple(Target(n, Endpoint('127.0.0.1', int(p), 'root'))"
+        " for n, p in (a.split('=') for a in sys.argv[3:])))\n"
+        "slow = {t.name: bundle(t.name, Trigger('slow', ('sleep', '0.2'), 0)) for t in targets.hosts}\n"
+        "run(targets, slow, key_file=pathlib.Path(sys.argv[2]), host_keys=Pins(), settings=HERE,"
+        " on_event=lambda h, s, m: print(s, flush=True))\n"
+    )
+    ports = [f"{name}={fleet.servers[name].port}" for name in NAMES[1:]]
+    root = str(Path(__file__).parents[2])
+    child = subprocess.Popen(
+        [sys.executable, "-c", program, root, str(fleet.folder / "key"), *ports], stdout=subprocess.PIPE
+    )
+    assert child.stdout
+    while child.stdout.readline() != b"trigger\n":
+        assert child.poll() is None
+    child.kill()
+    child.wait()
+    child.stdout.close()
+    report = fleet.run(slow)
+    assert (report.failures, len(report.reports)) == ((), 5)
+    assert all(live(fleet.folder / name) == wanted(slow[name]) for name in NAMES)
+    assert not any(r.changed for r in fleet.run(slow).reports)
