@@ -14,7 +14,9 @@ from daiku.cli.common import file_option, json_option
 @click.command()
 @file_option
 @json_option
-@click.option("-n", "limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs.")
+@click.option(
+    "-n", "limit", type=click.IntRange(1, 1000), default=20, show_default=True, help="How many runs."
+)
 def history(file: Path, as_json: bool, limit: int) -> None:
     """List the runs of this cluster, the newest first."""
     from dataclasses import asdict

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from daiku.ledger.paths import State
     from daiku.plan.facts import Facts
     from daiku.plan.model import Plan
+    from daiku.spec.cluster import Cluster
     from daiku.spec.load import Loaded
     from daiku.stacks.engine import Engine
 
@@ -66,8 +68,37 @@ class Job:
         """Facts of the last `up`; StateError when the cluster was never made."""
         facts = self.facts()
         if facts is None:
-            raise StateError(f"cluster {self.plan.cluster} was not made yet", where=str(self.file), hint="run: daiku up")
+            raise StateError(
+                f"cluster {self.plan.cluster} was not made yet", where=str(self.file), hint="run: daiku up"
+            )
         return facts
+
+    @property
+    def _applied_file(self) -> Path:
+        return self.state.directory / "applied.json"
+
+    def keep_applied(self) -> None:
+        """Remember the file and the plan that the cluster was brought to, for the next `plan`'s comparison."""
+        text = json.dumps(
+            {"spec": self.loaded.cluster.model_dump_json(), "plan": self.plan.model_dump_json()}
+        )
+        temporary = self._applied_file.with_suffix(".new")
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(self._applied_file)
+
+    def forget_applied(self) -> None:
+        self._applied_file.unlink(missing_ok=True)
+
+    def applied(self) -> tuple[Cluster, Plan] | None:
+        """What the cluster was last brought to; None before the first `up`, or when another version wrote it."""
+        from daiku.plan.model import Plan
+        from daiku.spec.cluster import Cluster
+
+        try:
+            kept = json.loads(self._applied_file.read_text(encoding="utf-8"))
+            return Cluster.model_validate_json(kept["spec"]), Plan.model_validate_json(kept["plan"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
 
     def host_keys(self, facts: Facts) -> PinnedHostKeys:
         """The pinned keys of the hosts as they are now; keys that a provider saw at an install are pinned too."""
@@ -105,7 +136,7 @@ class Job:
         )
 
     @contextmanager
-    def exclusively(self, verb: str) -> Iterator[str]:
+    def exclusively(self, verb: str) -> Generator[str]:
         """Hold the cluster's lock and a journal entry for `verb`; yields the run's ID."""
         from daiku.errors import DaikuError
         from daiku.ledger.lock import acquire

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,10 @@ _STATE_COLOURS = {
     "update": "yellow",
     "replace": "red",
     "delete": "red",
+    "configured": "green",
+    "outdated": "yellow",
+    "fresh": "yellow",
+    "changed": "yellow",
 }
 
 
@@ -169,7 +173,7 @@ class Progress:
         note(text)
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str) -> Generator[None]:
         """One stage with its duration."""
         start = time.monotonic()
         self.line(click.style("▸ ", fg="blue") + title)
@@ -179,6 +183,10 @@ class Progress:
             self._clear()
             self.seconds[title] = time.monotonic() - start
         self.line(click.style("✓ ", fg="green") + f"{title} ({self.seconds[title]:.1f} s)")
+
+    def done(self) -> None:
+        """Take the live line away."""
+        self._clear()
 
     def _clear(self) -> None:
         if self._live and self._width:

@@ -1,0 +1,132 @@
+"""What the verbs that touch hosts share: bundles, the run over the fleet, and how its report is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from daiku.cli import output
+from daiku.cli.job import Job
+from daiku.errors import ApplyError
+
+if TYPE_CHECKING:
+    from daiku.apply.report import FleetReport, HostReport
+    from daiku.plan.facts import Facts
+
+
+def converge(
+    job: Job,
+    facts: Facts,
+    progress: output.Progress,
+    *,
+    only: tuple[str, ...] = (),
+    dry_run: bool = False,
+    run_id: str = "",
+    patience: float = 120.0,
+) -> FleetReport:
+    """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report."""
+    from daiku.apply.fleet import Settings, run
+    from daiku.apply.targets import targets_of
+    from daiku.errors import StateError
+    from daiku.render.hosts import host_bundles
+
+    made = {node.name for node in facts.nodes}
+    bundles = {bundle.host: bundle for bundle in host_bundles(job.plan, facts) if bundle.host in made}
+    unknown = sorted(set(only) - set(bundles))
+    if unknown:
+        raise StateError(
+            f"no such node: {', '.join(unknown)}",
+            where=str(job.file),
+            hint=f"the nodes are: {', '.join(bundles)}",
+        )
+    if only:
+        bundles = {name: bundle for name, bundle in bundles.items() if name in only}
+    private, _ = job.deploy_key()
+
+    def on_event(host: str, step: str, message: str) -> None:
+        progress.detail(f"{host} {step} {message}")
+
+    report = run(
+        targets_of(job.plan, facts),
+        bundles,
+        key_file=private,
+        host_keys=job.host_keys(facts),
+        settings=Settings(patience=patience),
+        dry_run=dry_run,
+        run_id=run_id,
+        on_event=on_event,
+    )
+    if report.interrupted:
+        raise KeyboardInterrupt
+    return report
+
+
+def record(job: Job, run: str, report: FleetReport) -> None:
+    """Write what became of each host into the journal."""
+    journal = job.journal()
+    for one in report.reports:
+        number = journal.begin_step(run, "converge", one.host)
+        journal.end_step(number, "done" if one.changed else "unchanged")
+        journal.receive(run, one.host, one.bundle)
+    for failure in report.failures:
+        number = journal.begin_step(run, failure.step or "converge", failure.host)
+        journal.end_step(number, "failed", failure.message)
+
+
+def check(report: FleetReport) -> None:
+    """ApplyError when a host failed."""
+    if report.failures:
+        raise ApplyError(report.failures, len(report.failures) + len(report.reports) + len(report.skipped))
+
+
+def show(report: FleetReport, *, diffs: bool = False) -> None:
+    """The hosts as a table, and with `diffs` every change with its content."""
+    output.table(
+        ["host", "state", "files", "triggers", "sent", "round trips", "seconds"],
+        [_row(one) for one in report.reports]
+        + [[failure.host, "failed", "", failure.step, "", "", ""] for failure in report.failures],
+    )
+    if diffs:
+        for one in report.reports:
+            for change in one.changes:
+                output.say(f"{one.host}: {change.path} ({', '.join(change.what)})")
+                if change.private:
+                    output.say("    (private: its content is not shown)")
+                elif change.diff:
+                    output.say("".join(f"    {line}\n" for line in change.diff.splitlines()).rstrip("\n"))
+
+
+def _row(report: HostReport) -> list[str]:
+    state = "unchanged" if not report.changed else "drifted" if report.dry_run else "changed"
+    return [
+        report.host,
+        state,
+        str(len(report.changes)),
+        " ".join(trigger.name for trigger in report.triggers),
+        f"{report.sent / 1024:.1f} KiB",
+        str(report.round_trips),
+        f"{report.seconds:.2f}",
+    ]
+
+
+def as_json(report: FleetReport) -> dict[str, Any]:
+    """The report for machines."""
+    return {
+        "hosts": [
+            {
+                "host": one.host,
+                "changed": one.changed,
+                "files": [{"path": c.path, "what": list(c.what), "diff": c.diff} for c in one.changes],
+                "triggers": [trigger.name for trigger in one.triggers],
+                "sent_bytes": one.sent,
+                "round_trips": one.round_trips,
+                "seconds": round(one.seconds, 3),
+            }
+            for one in report.reports
+        ],
+        "failures": [
+            {"host": f.host, "step": f.step, "message": f.message, "hint": f.hint, "exit_code": f.exit_code}
+            for f in report.failures
+        ],
+        "connections": report.connections,
+        "seconds": round(report.seconds, 3),
+    }

@@ -1,0 +1,118 @@
+"""`daiku plan`: what `up` would change, infrastructure and hosts in one view, and what that disturbs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daiku.cli import output
+from daiku.cli.common import file_option, json_option
+
+if TYPE_CHECKING:
+    from daiku.cli.job import Job
+    from daiku.spec.disruption import Change
+
+
+@click.command()
+@file_option
+@json_option
+@click.option("--no-refresh", is_flag=True, help="Compare with the state instead of the world.")
+def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
+    """Show what `up` would change: settings, infrastructure and hosts, and what each disturbs. Changes nothing."""
+    from daiku.cli import fleet, infra
+    from daiku.cli.job import open_job
+    from daiku.plan.review import warnings
+
+    progress = output.Progress(quiet=as_json)
+    job = open_job(file)
+    settings, nodes = _since_last(job)
+    engine = job.engine(progress)
+    with progress.step("compare the infrastructure (Pulumi)"):
+        changes = engine.preview(refresh=not no_refresh)
+    facts = job.facts()
+    report = None
+    if facts is not None:
+        with progress.step("compare the hosts (SSH)"):
+            report = fleet.converge(job, facts, progress, dry_run=True, patience=0)
+    reached = (
+        {one.host for one in report.reports} | {f.host for f in report.failures} if report else set[str]()
+    )
+    fresh = [node.name for node in job.plan.nodes if node.name not in reached]
+    if as_json:
+        output.emit_json(
+            {
+                "plan": job.plan.digest(),
+                "settings": [_setting_json(change) for change in settings],
+                "nodes": nodes,
+                "infrastructure": infra.changes_json(changes),
+                "hosts": fleet.as_json(report) if report else None,
+                "new_hosts": fresh,
+            }
+        )
+        return
+    for fault in warnings(job.loaded):
+        output.note(f"{fault.location()} {fault.path}: warning: {fault.message}")
+    if settings:
+        output.table(
+            ["setting", "from", "to", "what it disturbs"],
+            [
+                [
+                    c.path,
+                    _short(c.before),
+                    _short(c.after),
+                    f"{c.disruption.value}{f' ({c.note})' if c.note else ''}",
+                ]
+                for c in settings
+            ],
+        )
+    infra.show_changes(changes)
+    drifted = [one for one in report.reports if one.changed] if report else []
+    if report and (drifted or report.failures):
+        fleet.show(report, diffs=True)
+    if fresh:
+        output.say(f"configured after they are made: {', '.join(fresh)}")
+    world = infra.of_the_world(changes)
+    if world or drifted or fresh:
+        lost = len(infra.destructive(changes))
+        output.say(
+            f"{len(world)} resources change ({lost} replaced or deleted), {len(drifted)} hosts change, "
+            f"{len(fresh)} hosts are new"
+        )
+    else:
+        output.say("nothing to change: the cluster is as the file says")
+
+
+def _since_last(job: Job) -> tuple[tuple[Change, ...], dict[str, Any]]:
+    """What differs from what the cluster was last brought to: settings, and nodes by name."""
+    from daiku.plan.compare import compare as compare_plans
+    from daiku.spec.disruption import compare as compare_specs
+
+    applied = job.applied()
+    if applied is None:
+        return (), {"added": [node.name for node in job.plan.nodes], "removed": [], "changed": []}
+    difference = compare_plans(applied[1], job.plan)
+    return compare_specs(applied[0], job.loaded.cluster), {
+        "added": list(difference.added),
+        "removed": list(difference.removed),
+        "changed": [{"name": node.name, "disruption": node.disruption.value} for node in difference.changed],
+    }
+
+
+def _setting_json(change: Change) -> dict[str, Any]:
+    return {
+        "path": change.path,
+        "before": change.before,
+        "after": change.after,
+        "disruption": change.disruption.name.lower(),
+        "note": change.note,
+    }
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        return ", ".join(f"{k}: {v}" for k, v in value.items() if v is not None)[:60]
+    return str(value)[:60]

@@ -1,0 +1,104 @@
+"""`daiku render`, `diff`, `apply`: the configuration as files, against the hosts, and onto the hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from daiku.cli import output
+from daiku.cli.common import file_option, json_option
+
+if TYPE_CHECKING:
+    from daiku.cli.job import Job
+    from daiku.plan.facts import Facts
+
+
+@click.command()
+@file_option
+@json_option
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder."
+)
+def render(file: Path, out: Path, as_json: bool) -> None:
+    """Write every host's files and the cluster's manifests and chart values to a folder, for review."""
+    from daiku.cli.job import open_job
+    from daiku.render.whole import tree
+
+    job = open_job(file)
+    rendered = tree(job.plan, job.facts() or _expected(job))
+    rendered.write(out)
+    if as_json:
+        output.emit_json({"out": str(out), "files": len(rendered), "digest": rendered.digest()})
+    else:
+        output.say(f"{len(rendered)} files in {out}, digest {rendered.digest()[:16]}")
+
+
+def _expected(job: Job) -> Facts:
+    """Facts before anything was made: IDs that only the cloud gives are left open, and a note says so."""
+    from daiku.plan.facts import Facts, NodeFacts
+
+    output.note("the cluster was not made yet: IDs that the cloud gives are shown as UNKNOWN")
+    nodes = tuple(
+        NodeFacts(
+            name=node.name,
+            resource_id=node.phy_id or "UNKNOWN",
+            provider_id=f"sakura-phy://{node.phy_id}" if node.phy_id else f"sakura://{job.plan.zone}/UNKNOWN",
+            incarnation="",
+        )
+        for node in job.plan.nodes
+    )
+    return Facts(
+        cluster=job.plan.cluster,
+        plan_digest=job.plan.digest(),
+        router_address="",
+        bastion_port=job.plan.router.bastion_port,
+        nodes=nodes,
+    )
+
+
+_hosts = click.argument("hosts", nargs=-1, metavar="[HOST]...")
+
+
+@click.command()
+@file_option
+@json_option
+@_hosts
+def diff(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
+    """Show how the live hosts differ from the configuration. Nothing is changed."""
+    from daiku.cli import fleet
+    from daiku.cli.job import open_job
+
+    job = open_job(file)
+    progress = output.Progress(quiet=as_json)
+    report = fleet.converge(job, job.need_facts(), progress, only=hosts, dry_run=True, patience=0)
+    progress.done()
+    if as_json:
+        output.emit_json(fleet.as_json(report))
+    else:
+        fleet.show(report, diffs=True)
+    fleet.check(report)
+
+
+@click.command()
+@file_option
+@json_option
+@_hosts
+def apply(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
+    """Bring the hosts (all, or those named) to the configuration. The infrastructure is left alone."""
+    from daiku.cli import fleet
+    from daiku.cli.job import open_job
+
+    job = open_job(file)
+    facts = job.need_facts()
+    progress = output.Progress(quiet=as_json)
+    with job.exclusively("apply") as run:
+        with progress.step("hosts (SSH)"):
+            report = fleet.converge(job, facts, progress, only=hosts, run_id=run)
+        fleet.record(job, run, report)
+    if as_json:
+        output.emit_json(fleet.as_json(report))
+    else:
+        fleet.show(report)
+    fleet.check(report)
