@@ -21,7 +21,9 @@ def enter_lab() -> None:
     from daiku.lab.files import lab_dir
 
     values = control.environment(control.require(lab_dir()))
-    values.pop("DAIKU_FILE")
+    # Another file may be rehearsed in the same lab; and daiku's own engine keeps each cluster's state by itself.
+    for name in ("DAIKU_FILE", "PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE"):
+        values.pop(name)
     for name in _FOREIGN:
         os.environ.pop(name, None)
     os.environ.update(values)
@@ -60,11 +62,13 @@ def up(file: Path, scale: float, spares: int, as_json: bool) -> None:
     from daiku.lab import control
     from daiku.lab.files import lab_dir, read_state
 
-    load(file)
+    cluster = load(file).cluster
     progress = output.Progress(quiet=as_json)
     if read_state(lab_dir()):
         progress.line("the lab runs already")
-    state = control.up(lab_dir(), file, scale=scale, spares=spares, progress=progress.line)
+    state = control.up(
+        lab_dir(), file, cluster=cluster.name, scale=scale, spares=spares, progress=progress.line
+    )
     if as_json:
         output.emit_json({"pid": state.pid, "sakura": state.sakura_url, "aws": state.aws_url})
         return

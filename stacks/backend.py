@@ -40,9 +40,11 @@ def open_backend(directory: Path, environ: Mapping[str, str]) -> Backend:
     for folder in (directory, directory / "pulumi"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
-    if url := environ.get("PULUMI_BACKEND_URL"):
+    own = f"file://{directory / 'pulumi'}"
+    # A shell that was made ready for the stock CLI names our own folder: it stays ours to lock and to recover.
+    if (url := environ.get("PULUMI_BACKEND_URL")) and url != own:
         return Backend(directory, url, None)
-    return Backend(directory, f"file://{directory / 'pulumi'}", directory / "pulumi")
+    return Backend(directory, own, directory / "pulumi")
 
 
 def engine_environment(backend: Backend, environ: Mapping[str, str]) -> dict[str, str]:
@@ -55,7 +57,9 @@ def engine_environment(backend: Backend, environ: Mapping[str, str]) -> dict[str
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
     }
-    if not (environ.get("PULUMI_CONFIG_PASSPHRASE") or environ.get("PULUMI_CONFIG_PASSPHRASE_FILE")):
+    named = environ.get("PULUMI_CONFIG_PASSPHRASE_FILE", "")
+    ours = named in ("", str(backend.directory / "passphrase"))
+    if ours and not environ.get("PULUMI_CONFIG_PASSPHRASE"):
         settings["PULUMI_CONFIG_PASSPHRASE_FILE"] = str(_passphrase_file(backend.directory))
     return settings
 

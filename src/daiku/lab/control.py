@@ -26,10 +26,12 @@ _START_SECONDS = 90.0
 _STOP_SECONDS = 60.0
 
 
-def up(folder: Path, cluster_file: Path, *, scale: float, spares: int, progress: Progress) -> LabState:
+def up(
+    folder: Path, cluster_file: Path, *, cluster: str, scale: float, spares: int, progress: Progress
+) -> LabState:
     """The running lab of `folder`, started when there is none. Tools that are missing are built first (cached).
 
-    scale: virtual seconds a real second, for the emulated APIs. LabError, MissingToolError.
+    cluster: the name in `cluster_file`. scale: virtual seconds a real second, for the emulated APIs. LabError, MissingToolError.
     """
     running = read_state(folder)
     if running:
@@ -39,7 +41,9 @@ def up(folder: Path, cluster_file: Path, *, scale: float, spares: int, progress:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     prepare(folder / "bin", progress)
     config = LabConfig(
+        cluster=cluster,
         cluster_file=str(cluster_file.absolute()),
+        state_dir=str(folder / "state"),
         scale=scale,
         seed=1,
         spares=spares,
@@ -119,10 +123,12 @@ def require(folder: Path) -> LabState:
 def environment(state: LabState) -> dict[str, str]:
     """Every endpoint and dummy key, as environment variables that daiku and public clients read.
 
-    PATH gets the lab's tools in front: the engine, and the `aws` plugin that speaks to the lab only.
+    PATH gets the lab's tools in front: the engine, and the `aws` plugin that speaks to the lab only. The state is the
+    lab's own, so that a rehearsal never touches the real cluster's; the stock `pulumi` finds the same stack there.
     """
     cloud = f"{state.sakura_url}/cloud/zone"
     config = state.config
+    cluster_state = Path(config.state_dir) / ".daiku" / config.cluster
     both = {
         "ACCESS_TOKEN": config.token,
         "ACCESS_TOKEN_SECRET": config.secret,
@@ -142,6 +148,9 @@ def environment(state: LabState) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "DAIKU_AWS_CONNECT_SECRET": config.connect_secret,
         "DAIKU_FILE": config.cluster_file,
+        "DAIKU_STATE_DIR": config.state_dir,
+        "PULUMI_BACKEND_URL": f"file://{cluster_state / 'pulumi'}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(cluster_state / "passphrase"),
         "PATH": f"{config.bin_dir}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

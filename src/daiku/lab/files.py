@@ -18,7 +18,9 @@ class LabConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    cluster: str
     cluster_file: str
+    state_dir: str
     scale: float
     seed: int
     spares: int

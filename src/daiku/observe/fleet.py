@@ -66,7 +66,8 @@ def read_all(
 ) -> dict[str, Seen]:
     """Ask every host of `wanted` (name -> digest of its bundle). One connection a host; nothing is changed."""
 
-    def look(way: Way, jump: Session | None) -> Seen:
+    def look(pair: tuple[Way, Session | None]) -> Seen:
+        way, jump = pair
         digest = wanted[way.name]
         try:
             with connect(
@@ -80,14 +81,16 @@ def read_all(
     chosen = [way for way in ways.hosts if way.name in wanted]
     if bastion is None:
         with ThreadPoolExecutor(PARALLEL) as pool:
-            return dict(zip((w.name for w in chosen), pool.map(lambda w: look(w, None), chosen), strict=True))
+            return dict(
+                zip((w.name for w in chosen), pool.map(look, [(w, None) for w in chosen]), strict=True)
+            )
     try:
         with connect(
             bastion.name, bastion.endpoint, key_file=key_file, jump=None, host_keys=host_keys, timeout=TIMEOUT
         ) as jump:
             with ThreadPoolExecutor(PARALLEL) as pool:
                 found = dict(
-                    zip((w.name for w in chosen), pool.map(lambda w: look(w, jump), chosen), strict=True)
+                    zip((w.name for w in chosen), pool.map(look, [(w, jump) for w in chosen]), strict=True)
                 )
             if bastion.name in wanted:
                 found[bastion.name] = Seen(read(jump), wanted[bastion.name])
