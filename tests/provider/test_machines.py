@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from daiku.errors import ApiError, DaikuError, UnreachableError
+from daiku.errors import ApiError, ConflictError, DaikuError, UnreachableError
 from daiku.provider.context import Context
 from daiku.provider.fields import Change
 from daiku.provider.handler import IncompleteError
@@ -155,6 +155,21 @@ def test_new_wiring_restarts_and_says_so(lab: Lab) -> None:
     play.up(inputs | {"networkInterfaces": [], "diskEdit": None})
     play.up(inputs | {"power": "down", "diskEdit": None})
     assert play.state["power"] == "down"
+
+
+def test_a_disk_in_use_is_taken_from_our_server_but_not_from_a_strangers(lab: Lab) -> None:
+    ctx = lab.context()
+    play = Play(ServerHandler(), ctx, "cp-1")
+    play.up(server_inputs(ctx))
+    root = Play(DiskHandler(), ctx, "root", id=play.state["disks"][0], state={"zone": "is1b"})
+    lab.context().cloud.update(SERVER, play.id, {"Name": "s", "Description": "", "Tags": []})
+    with pytest.raises(ConflictError, match="not daiku's"):
+        root.down()
+    lab.clock.advance(60)
+    play.refresh()
+    play.up(server_inputs(ctx))
+    root.down()
+    assert ctx.cloud.find(DISK) == []
 
 
 def test_a_server_stopped_outside_is_started_again(lab: Lab) -> None:

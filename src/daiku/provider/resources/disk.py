@@ -5,11 +5,12 @@ from __future__ import annotations
 from daiku.provider.context import Context
 from daiku.provider.fields import Change, Failure, Field, INTEGER, Props, ResourceType, STRING
 from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, ident
-from daiku.errors import ApiError
-from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.errors import ApiError, ConflictError
+from daiku.provider.identity import TAG
+from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off
 from daiku.wire.http import Json
-from daiku.wire.sakura_calls import as_dict, id_of
-from daiku.wire.sakura_kinds import DISK
+from daiku.wire.sakura_calls import as_dict, as_list, id_of
+from daiku.wire.sakura_kinds import DISK, SERVER
 
 PLANS = {"ssd": "4", "hdd": "2"}
 _SOURCES = {"sourceArchiveId": "SourceArchive", "sourceDiskId": "SourceDisk"}
@@ -100,6 +101,24 @@ class DiskHandler(CloudObject):
                 ctx.cloud.delete_when_free(DISK, id_of(live), zone=goal.zone)
                 live = self.make(ctx, goal)
         return self.set_attributes(ctx, live, goal)
+
+    def remove(self, ctx: Context, ident: str, zone: str | None) -> None:
+        """A disk that is replaced is still connected: its server is stopped, and its own update starts it again."""
+        server_id = id_of(as_dict(ctx.cloud.read(DISK, ident, zone=zone).get("Server")))
+        if server_id:
+            server = ctx.cloud.read(SERVER, server_id, zone=zone)
+            ours = any(str(tag).startswith(TAG) for tag in as_list(server.get("Tags")))
+            running = as_dict(server.get("Instance")).get("Status") != "down"
+            if running and not ours:
+                raise ConflictError(
+                    f"it is connected to the running server {server.get('Name')}, which is not daiku's",
+                    where=f"disk {ident}",
+                    hint="shut that server down, or disconnect the disk from it",
+                )
+            if running:
+                power_off(ctx, SERVER, server_id, zone)
+            ctx.cloud.act("DELETE", DISK, ident, "to/server", zone=zone)
+        super().remove(ctx, ident, zone)
 
     def state(self, ctx: Context, live: Json, prior: Props) -> Props:
         plan = id_of(as_dict(live.get("Plan")))
