@@ -7,6 +7,7 @@ Python program of a project whose packages are installed already; it installs no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -83,8 +84,10 @@ def main() -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     parent = os.getppid()
-    while os.getppid() == parent:
-        threading.Event().wait(PARENT_CHECK_SECONDS)
+    # The engine ends its plugins with an interrupt: that is the normal end, not a failure.
+    with contextlib.suppress(KeyboardInterrupt):
+        while os.getppid() == parent:
+            threading.Event().wait(PARENT_CHECK_SECONDS)
     server.stop(0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from daiku.lab.tools.catalog import TOOLS
 Progress = Callable[[str], None]
 
 _PLUGINS = {"pulumi-resource-sakura": "daiku.provider.main", "pulumi-resource-aws": "daiku.lab.aws.plugin"}
+_LANGUAGE_HOST = ("pulumi-language-python", "daiku.stacks.language_host")
+"""Only for machines without a Pulumi installation: the engine that we build comes without one."""
 
 
 def prepare(folder: Path, progress: Progress) -> None:
@@ -22,7 +25,10 @@ def prepare(folder: Path, progress: Progress) -> None:
         path = find_or_build(tool, progress)
         for program in sorted(path.parent.glob(f"{tool}*")):
             _link(folder / program.name, program)
-    for name, module in _PLUGINS.items():
+    programs = dict(_PLUGINS)
+    if not shutil.which(_LANGUAGE_HOST[0]):
+        programs[_LANGUAGE_HOST[0]] = _LANGUAGE_HOST[1]
+    for name, module in programs.items():
         script = folder / name
         write_private(script, f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
         script.chmod(0o700)

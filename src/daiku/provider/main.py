@@ -16,3 +16,7 @@ def main() -> None:
     from daiku.provider.adapter import serve
 
     serve(PLUGIN, arguments)
+
+
+if __name__ == "__main__":
+    main()
