@@ -6,8 +6,12 @@ language host, no network, no account of Pulumi's.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import sys
+import time
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -29,7 +33,12 @@ from daiku.stacks.changes import OnStep, PlannedChange, Step, UpResult, name_of
 from daiku.stacks.command import EngineCommand
 from daiku.stacks.events import Recorder
 
+# The events' stream breaks off when the engine is killed or interrupted; the run itself tells that better.
+warnings.filterwarnings("ignore", message="Error in event stream", category=UserWarning)
+
 T = TypeVar("T")
+_LONGEST_ENDING = 5.0
+"""Seconds that the program's thread may take to notice that the engine is gone."""
 Program = Callable[[], None]
 
 
@@ -68,6 +77,7 @@ class Engine:
         }
         self._stack: Stack | None = None
         self._program_failure: Exception | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def preview(self, on_step: OnStep | None = None, *, refresh: bool = False) -> tuple[PlannedChange, ...]:
         """What `up` would change; with `refresh`, against the world as it is instead of the state.
@@ -154,8 +164,8 @@ class Engine:
         self._program_failure = None
         self._command.interrupted = False
         try:
-            stack = self._open()
             break_dead_locks(self._backend, self._name)
+            stack = self._open()
             for urn in drop_pending_operations(self._backend, self._name):
                 _warn_of_orphan(urn, on_step)
             result = action(stack)
@@ -171,6 +181,10 @@ class Engine:
             if self._program_failure is not None:
                 raise self._program_failure from None
             raise recorder.error(_last_error_line(str(error))) from None
+        finally:
+            _end_tasks(self._loop)
+            self._loop = None
+        recorder.raise_fault()
         return result
 
     def _open(self) -> Stack:
@@ -189,11 +203,32 @@ class Engine:
 
     def _guarded(self) -> None:
         """The program; what it raises is kept, because the engine would only tell its traceback."""
+        self._loop = asyncio.get_running_loop()
         try:
             self._program()
         except Exception as error:
             self._program_failure = error
             raise
+
+
+def _end_tasks(loop: asyncio.AbstractEventLoop | None) -> None:
+    """End what a program that was cut off left waiting.
+
+    The Automation API stops at the first task that ends with an error; the rest would be torn down by the garbage
+    collector, each with a traceback on the terminal.
+    """
+    if loop is None:
+        return
+    deadline = time.monotonic() + _LONGEST_ENDING
+    while loop.is_running() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    if loop.is_running() or loop.is_closed():
+        return
+    for task in asyncio.all_tasks(loop):
+        task.cancel()
+        with contextlib.suppress(Exception, asyncio.CancelledError):
+            loop.run_until_complete(task)
+    loop.close()
 
 
 def _facts(outputs: OutputMap) -> Facts | None:

@@ -49,18 +49,30 @@ class Recorder:
         self._done: dict[str, Op] = {}
         self._notes: dict[str, list[str]] = {}
         self._errors: list[tuple[str, str]] = []
+        self._fault: Exception | None = None
 
     def __call__(self, event: EngineEvent) -> None:
-        """Take one event of the engine's stream."""
+        """Take one event of the engine's stream. The stream swallows exceptions: the first is kept for later."""
         with self._lock:
-            if event.resource_pre_event:
-                self._before(event.resource_pre_event.metadata)
-            elif event.res_outputs_event:
-                self._after(event.res_outputs_event.metadata, "done")
-            elif event.res_op_failed_event:
-                self._after(event.res_op_failed_event.metadata, "failed")
-            elif event.diagnostic_event:
-                self._diagnostic(event.diagnostic_event)
+            try:
+                self._take(event)
+            except Exception as error:  # noqa: BLE001 - raised again by raise_fault
+                self._fault = self._fault or error
+
+    def raise_fault(self) -> None:
+        """Raise what `on_step` raised, if it did."""
+        if self._fault is not None:
+            raise self._fault
+
+    def _take(self, event: EngineEvent) -> None:
+        if event.resource_pre_event:
+            self._before(event.resource_pre_event.metadata)
+        elif event.res_outputs_event:
+            self._after(event.res_outputs_event.metadata, "done")
+        elif event.res_op_failed_event:
+            self._after(event.res_op_failed_event.metadata, "failed")
+        elif event.diagnostic_event:
+            self._diagnostic(event.diagnostic_event)
 
     def changes(self) -> tuple[PlannedChange, ...]:
         """Every resource that changes, once, by URN; the providers' notes are with them."""

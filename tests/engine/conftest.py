@@ -17,6 +17,7 @@ from daiku.lab.clock import Clock
 from daiku.lab.inventory import inventory
 from daiku.lab.sakura.app import create_app
 from daiku.lab.sakura.inventory import Account
+from daiku.lab.sakura.records import Record
 from daiku.lab.sakura.world import World
 from daiku.lab.serve import Served
 from daiku.lab.tools.build import find_or_build
@@ -61,8 +62,13 @@ class Datacentre:
         with self.world.lock:
             return sum(1 for entry in self.world.audit if entry.method != "GET")
 
+    def rows(self, *kinds: type[Record]) -> list[Record]:
+        """What the emulated cloud holds of these kinds."""
+        with self.world.lock:
+            return [row for kind in kinds for row in self.world.rows(kind)]
+
     def call(self, service: str, operation: str, **parameters: object) -> dict[str, object]:
-        aws = Aws(REGION, endpoint_url=self.aws.url, access_key="lab", secret_key="lab")  # noqa: S106
+        aws = Aws(REGION, endpoint_url=self.aws.url, access_key="lab", secret_key="lab")
         return aws.call(service, operation, **parameters)
 
     def engine(self, plan: Plan) -> Engine:
@@ -82,14 +88,16 @@ def datacentre(tmp_path: Path) -> Iterator[Datacentre]:
     loaded = example()
     plan = make(loaded)
     assert plan.aws is not None
-    account = Account(token="lab-token", secret="lab-secret-of-the-test")  # noqa: S106
+    account = Account(token="lab-token", secret="lab-secret-of-the-test")
     clock = Clock(scale=3600.0)
     world = World(
         clock=clock,
-        inventory=inventory(loaded.cluster, account=account, secrets={"DAIKU_AWS_CONNECT_SECRET": "peer-key"}),
+        inventory=inventory(
+            loaded.cluster, account=account, secrets={"DAIKU_AWS_CONNECT_SECRET": "peer-key"}
+        ),
     )
     aws = start_aws(virtual_interfaces=[HostedInterface.of_plan(plan.aws)])
-    served = Served(create_app(world, admin_token="admin-of-the-test"))  # noqa: S106
+    served = Served(create_app(world, admin_token="admin-of-the-test"))
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
     for name, module in PLUGINS.items():
