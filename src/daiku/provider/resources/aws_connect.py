@@ -128,8 +128,8 @@ class AwsConnectHandler:
         return found | _health(ctx, router, peer_id)
 
     def update(self, ctx: Context, hint: Hint, resource_id: str, olds: Props, news: Props) -> Props:
-        del olds
-        return self.create(ctx, hint, news)[1] | {"peerId": resource_id.partition("/")[2]}
+        del resource_id, olds  # both are in the inputs: another router or peer is another resource
+        return self.create(ctx, hint, news)[1]
 
     def delete(self, ctx: Context, resource_id: str, state: Props) -> None:
         del state
