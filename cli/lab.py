@@ -57,10 +57,9 @@ def lab() -> None:
 @json_option
 def up(file: Path, scale: float, spares: int, as_json: bool) -> None:
     """Start the lab for the cluster of the file (tools that are missing are built first)."""
-    from daiku.spec.load import load
-
     from daiku.lab import control
     from daiku.lab.files import lab_dir, read_state
+    from daiku.spec.load import load
 
     cluster = load(file).cluster
     progress = output.Progress(quiet=as_json)

@@ -41,8 +41,9 @@ def main() -> int:
     sys.stdout.write("\n# seconds\n" + "".join(f"{seconds:7.1f}  {title}\n" for title, seconds in timings))
     if "--down" not in sys.argv[1:]:
         sys.stdout.write(
-            "\nnext: make demo again changes nothing; `.venv/bin/daiku --lab plan -f examples/ishikari/production.yaml`\n"
-            "shows how the cluster grows; make demo-down takes everything away\n"
+            "\nnext: `make demo` again changes nothing\n"
+            "      .venv/bin/daiku --lab plan -f examples/ishikari/production.yaml   shows how the cluster grows\n"
+            "      `make demo-down` takes everything away\n"
         )
     return 0
 

@@ -31,7 +31,8 @@ def up(
 ) -> LabState:
     """The running lab of `folder`, started when there is none. Tools that are missing are built first (cached).
 
-    cluster: the name in `cluster_file`. scale: virtual seconds a real second, for the emulated APIs. LabError, MissingToolError.
+    cluster: the name in `cluster_file`. scale: virtual seconds a real second, for the emulated APIs.
+    LabError, MissingToolError.
     """
     running = read_state(folder)
     if running:
