@@ -10,9 +10,8 @@ URN = "urn:pulumi:ishikari::daiku::daiku:cluster:Network$sakura:cloud:Switch::no
 
 CASES = [
     (
-        f"<{{%reset%}}>creating {URN}: 1 error occurred:\n\t* Sakura: the token is not accepted\n"
-        "make a new API key [daiku-10]\n\n<{%reset%}>",
-        ("Sakura: the token is not accepted", "make a new API key", 10),
+        f"<{{%reset%}}>creating {URN}: 1 error occurred:\n\t* the token is not accepted\nmake a key [daiku-10]\n\n",
+        ("the token is not accepted", "make a key", 10),
     ),
     (f"error: updating {URN}: 1 error occurred:\n\t* it failed [daiku-12]\n", ("it failed", GO_ON, 12)),
     ("rpc error: code = Unknown desc = AccessDenied: no", ("AccessDenied: no", GO_ON, 0)),
@@ -21,9 +20,9 @@ CASES = [
         ("something broke", GO_ON, 0),
     ),
     (
-        "error: could not load plugin for aws provider: no resource plugin 'pulumi-resource-aws' found in the workspace",
+        "error: could not load plugin: no resource plugin 'pulumi-resource-aws' found in the workspace",
         (
-            "could not load plugin for aws provider: no resource plugin 'pulumi-resource-aws' found in the workspace",
+            "could not load plugin: no resource plugin 'pulumi-resource-aws' found in the workspace",
             "install the plugin once, where there is network: pulumi plugin install resource aws",
             0,
         ),
