@@ -33,3 +33,15 @@ def json_option(function: F) -> F:
 def yes_option(function: F) -> F:
     """`--yes`: do not ask."""
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(function)
+
+
+def patience_option(function: F) -> F:
+    """`--patience`: how long hosts that do not answer are waited for."""
+    return click.option(
+        "--patience",
+        type=click.FloatRange(min=0),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a host that does not answer yet is tried again: one that boots needs a minute.",
+    )(function)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+
+import click
 
 from daiku.cli import output
 from daiku.cli.job import Job
@@ -21,23 +24,16 @@ def converge(
     only: tuple[str, ...] = (),
     dry_run: bool = False,
     run_id: str = "",
-    patience: float = 120.0,
+    patience: float = 0.0,
 ) -> FleetReport:
     """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report."""
     from daiku.apply.fleet import Settings, run
     from daiku.apply.targets import targets_of
-    from daiku.errors import StateError
     from daiku.render.hosts import host_bundles
 
     made = {node.name for node in facts.nodes}
     bundles = {bundle.host: bundle for bundle in host_bundles(job.plan, facts) if bundle.host in made}
-    unknown = sorted(set(only) - set(bundles))
-    if unknown:
-        raise StateError(
-            f"no such node: {', '.join(unknown)}",
-            where=str(job.file),
-            hint=f"the nodes are: {', '.join(bundles)}",
-        )
+    need_names(only, bundles)
     if only:
         bundles = {name: bundle for name, bundle in bundles.items() if name in only}
     private, _ = job.deploy_key()
@@ -58,6 +54,18 @@ def converge(
     if report.interrupted:
         raise KeyboardInterrupt
     return report
+
+
+def need_names(wanted: Iterable[str], known: Iterable[str]) -> None:
+    """A usage error when a node is named that does not stand."""
+    import difflib
+
+    names = list(known)
+    unknown = sorted(set(wanted) - set(names))
+    if unknown:
+        close = [name for one in unknown for name in difflib.get_close_matches(one, names, n=1)]
+        tip = f"did you mean {', '.join(close)}?" if close else f"the nodes are: {', '.join(names)}"
+        raise click.UsageError(f"no such node: {', '.join(unknown)}; {tip}")
 
 
 def record(job: Job, run: str, report: FleetReport) -> None:

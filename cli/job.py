@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,18 +122,40 @@ class Job:
         return ensure_deploy_key(self.state.keys)
 
     def engine(self, progress: Progress) -> Engine:
-        """The Pulumi engine for this cluster; MissingToolError when it can be neither found nor built."""
+        """The Pulumi engine for this cluster.
+
+        MissingToolError when it can be neither found nor built; CredentialsError or UnreachableError when the APIs
+        do not let us in: told once and before anything is begun, not by every resource in its own words.
+        """
         from daiku.lab.tools.build import find_or_build
         from daiku.stacks.engine import Engine
         from daiku.stacks.inputs import gather
         from daiku.stacks.program import declare
 
-        binary = find_or_build("pulumi", progress.line)
         private, public = self.deploy_key()
         inputs = gather(self.plan, public, os.environ, key_file=private)
+        self._knock()
+        binary = find_or_build("pulumi", progress.line)
         return Engine(
             lambda: declare(inputs), self.plan.cluster, directory=self.state.directory, binary=binary
         )
+
+    def _knock(self) -> None:
+        """One small read of each of Sakura's APIs."""
+        from dataclasses import replace
+
+        from daiku.wire.credentials import credentials_from_environment, endpoints_from_environment
+        from daiku.wire.phy import Phy
+        from daiku.wire.sakura_cloud import SakuraCloud
+        from daiku.wire.sakura_kinds import SWITCH
+
+        credentials = credentials_from_environment()
+        endpoints = replace(endpoints_from_environment(), zone=self.plan.zone)
+        with closing(SakuraCloud.at(credentials, endpoints)) as cloud:
+            cloud.find_by_name(SWITCH, f"{self.plan.cluster}-nodes")
+        if self.plan.by_role("gpu"):
+            with closing(Phy.at(credentials, endpoints)) as phy:
+                phy.services()
 
     @contextmanager
     def exclusively(self, verb: str) -> Generator[str]:

@@ -31,6 +31,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "diff": ("daiku.cli.render:diff", "Show how the hosts differ from the configuration."),
     "apply": ("daiku.cli.render:apply", "Bring the hosts to the configuration (no infrastructure)."),
     "down": ("daiku.cli.down:down", "Remove what was created and release the GPU servers."),
+    "node": ("daiku.cli.node:node", "One machine: accept its new SSH host key."),
     "history": ("daiku.cli.history:history", "List the runs of this cluster."),
     "lab": ("daiku.cli.lab:lab", "The embedded datacentre: rehearse without an account."),
 }

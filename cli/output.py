@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,23 +21,26 @@ from daiku.errors import ApplyError, DaikuError, Fault, SpecError
 if TYPE_CHECKING:
     from rich.console import Console
 
+_TICK_SECONDS = 0.5
+_SILENT_SECONDS = 10.0
+_WIDE = 4000
+"""Columns where there is no terminal: a row is one line, for grep and for the reader's own pager."""
+
 
 def _colours(stream: Any) -> bool:
     return bool(stream.isatty()) and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
-def console(*, err: bool = False) -> Console:
-    """A rich console; plain text and no wrapping when the stream is not a terminal."""
+def console() -> Console:
+    """A rich console on standard output; plain text, a row a line, when that is not a terminal."""
     from rich.console import Console
 
-    stream = sys.stderr if err else sys.stdout
-    terminal = _colours(stream)
+    terminal = sys.stdout.isatty()
     return Console(
-        file=stream,
-        no_color=not terminal,
+        file=sys.stdout,
+        no_color=not _colours(sys.stdout),
         highlight=False,
-        soft_wrap=not terminal,
-        width=None if terminal else 200,
+        width=None if terminal else _WIDE,
     )
 
 
@@ -91,7 +97,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
         grid.add_column(column, overflow="fold")
     for row in rows:
         grid.add_row(*(Text(cell, style=_STATE_COLOURS.get(cell, "")) for cell in row))
-    console().print(grid)
+    terminal = console()
+    with terminal.capture() as captured:
+        terminal.print(grid)
+    for line in captured.get().splitlines():
+        say(line.rstrip())
 
 
 def error(failure: DaikuError) -> None:
@@ -110,6 +120,11 @@ def error(failure: DaikuError) -> None:
                 note(click.style(f"    next: {one.hint}", fg="cyan"))
     if failure.hint:
         note(click.style(f"next: {failure.hint}", fg="cyan"))
+
+
+def warn(fault: Fault) -> None:
+    """A fault that is none: possible, but likely not meant."""
+    _fault(replace(fault, message=f"{click.style('warning', fg='yellow')}: {fault.message}"))
 
 
 def _fault(fault: Fault) -> None:
@@ -146,51 +161,85 @@ def bug(failure: Exception, report: Path | None) -> None:
 class Progress:
     """Step lines on standard error: a line when a step starts and its time when it ends.
 
-    On a terminal the current detail is shown on one live line; elsewhere only lines that matter are printed.
+    On a terminal the current detail and the time are shown on one live line; elsewhere a step that is silent for
+    ten seconds says what it does. Safe to call from many threads.
     """
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._live = _colours(sys.stderr) and not quiet
-        self._began = time.monotonic()
+        self._turn = threading.Lock()
+        self._began = self._told = time.monotonic()
+        self._detail = ""
         self._width = 0
         self.seconds: dict[str, float] = {}
 
     def detail(self, text: str) -> None:
         """What is happening right now; overwritten by the next detail."""
-        if not self._live:
-            return
-        line = f"  {time.monotonic() - self._began:6.1f} s  {text}"[:118]
-        sys.stderr.write("\r" + line.ljust(self._width))
-        sys.stderr.flush()
-        self._width = len(line)
+        with self._turn:
+            self._detail = text
+            self._show()
 
     def line(self, text: str) -> None:
         """A line that stays."""
         if self._quiet:
             return
-        self._clear()
-        note(text)
+        with self._turn:
+            self._clear()
+            self._told = time.monotonic()
+            note(text)
 
     @contextmanager
     def step(self, title: str) -> Generator[None]:
-        """One stage with its duration."""
-        start = time.monotonic()
+        """One stage with its duration. It stays on the screen, also when it fails."""
+        start = self._began = time.monotonic()
         self.line(click.style("▸ ", fg="blue") + title)
+        with self.waiting(title):
+            try:
+                yield
+            finally:
+                self.seconds[title] = time.monotonic() - start
+        self.line(click.style("✓ ", fg="green") + f"{title} ({self.seconds[title]:.1f} s)")
+
+    @contextmanager
+    def waiting(self, what: str) -> Generator[None]:
+        """Keep telling that something goes on, until the block ends; nothing of it stays on a terminal."""
+        self._detail = what
+        over = threading.Event()
+        teller = threading.Thread(target=self._tell, args=(over,), name="progress", daemon=True)
+        if not self._quiet:
+            teller.start()
         try:
             yield
         finally:
-            self._clear()
-            self.seconds[title] = time.monotonic() - start
-        self.line(click.style("✓ ", fg="green") + f"{title} ({self.seconds[title]:.1f} s)")
+            over.set()
+            if teller.is_alive():
+                teller.join()
+            with self._turn:
+                self._clear()
 
-    def done(self) -> None:
-        """Take the live line away."""
-        self._clear()
+    def _tell(self, over: threading.Event) -> None:
+        while not over.wait(_TICK_SECONDS):
+            with self._turn:
+                if self._live:
+                    self._show()
+                elif time.monotonic() - self._told >= _SILENT_SECONDS:
+                    self._told = time.monotonic()
+                    note(f"  {self._told - self._began:.0f} s: {self._detail}")
+
+    def _show(self) -> None:
+        if not self._live:
+            return
+        room = shutil.get_terminal_size().columns - 1
+        line = f"  {time.monotonic() - self._began:6.1f} s  {self._detail}"[:room]
+        sys.stderr.write("\r" + line.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(line)
 
     def _clear(self) -> None:
         if self._live and self._width:
             sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.flush()
             self._width = 0
 
 

@@ -23,6 +23,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
     """Show what `up` would change: settings, infrastructure and hosts, and what each disturbs. Changes nothing."""
     from daiku.cli import fleet, infra
     from daiku.cli.job import open_job
+    from daiku.cli.spec import fault_json
     from daiku.plan.review import warnings
 
     progress = output.Progress(quiet=as_json)
@@ -35,15 +36,17 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
     report = None
     if facts is not None:
         with progress.step("compare the hosts (SSH)"):
-            report = fleet.converge(job, facts, progress, dry_run=True, patience=0)
+            report = fleet.converge(job, facts, progress, dry_run=True)
     reached = (
         {one.host for one in report.reports} | {f.host for f in report.failures} if report else set[str]()
     )
     fresh = [node.name for node in job.plan.nodes if node.name not in reached]
+    doubts = warnings(job.loaded)
     if as_json:
         output.emit_json(
             {
                 "plan": job.plan.digest(),
+                "warnings": [fault_json(fault) for fault in doubts],
                 "settings": [_setting_json(change) for change in settings],
                 "nodes": nodes,
                 "infrastructure": infra.changes_json(changes),
@@ -52,8 +55,8 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
             }
         )
         return
-    for fault in warnings(job.loaded):
-        output.note(f"{fault.location()} {fault.path}: warning: {fault.message}")
+    for fault in doubts:
+        output.warn(fault)
     if settings:
         output.table(
             ["setting", "from", "to", "what it disturbs"],

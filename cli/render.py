@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
-from daiku.cli.common import file_option, json_option
+from daiku.cli.common import file_option, json_option, patience_option
 
 if TYPE_CHECKING:
     from daiku.cli.job import Job
@@ -72,8 +72,9 @@ def diff(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
 
     job = open_job(file)
     progress = output.Progress(quiet=as_json)
-    report = fleet.converge(job, job.need_facts(), progress, only=hosts, dry_run=True, patience=0)
-    progress.done()
+    facts = job.need_facts()
+    with progress.waiting("comparing the hosts"):
+        report = fleet.converge(job, facts, progress, only=hosts, dry_run=True)
     if as_json:
         output.emit_json(fleet.as_json(report))
     else:
@@ -84,8 +85,9 @@ def diff(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
 @click.command()
 @file_option
 @json_option
+@patience_option
 @_hosts
-def apply(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
+def apply(file: Path, as_json: bool, patience: float, hosts: tuple[str, ...]) -> None:
     """Bring the hosts (all, or those named) to the configuration. The infrastructure is left alone."""
     from daiku.cli import fleet
     from daiku.cli.job import open_job
@@ -95,7 +97,7 @@ def apply(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
     progress = output.Progress(quiet=as_json)
     with job.exclusively("apply") as run:
         with progress.step("hosts (SSH)"):
-            report = fleet.converge(job, facts, progress, only=hosts, run_id=run)
+            report = fleet.converge(job, facts, progress, only=hosts, run_id=run, patience=patience)
         fleet.record(job, run, report)
     if as_json:
         output.emit_json(fleet.as_json(report))

@@ -29,20 +29,38 @@ def fault_json(fault: Fault) -> dict[str, object]:
 @file_option
 @json_option
 def check(file: Path, as_json: bool) -> None:
-    """Find every fault of the cluster file, all at once. Exit code 3 when there is one."""
+    """Find every fault of the cluster file, all at once. Exit code 3 when there is one.
+
+    What can be built but is likely not meant is told as a warning.
+    """
     from daiku.plan.make import make
+    from daiku.plan.review import warnings
     from daiku.spec.load import load
 
     try:
-        plan = make(load(file))
+        loaded = load(file)
+        plan = make(loaded)
     except SpecError as error:
         if as_json:
-            output.emit_json({"ok": False, "faults": [fault_json(fault) for fault in error.faults]})
+            output.emit_json(
+                {"ok": False, "faults": [fault_json(fault) for fault in error.faults], "warnings": []}
+            )
             raise click.exceptions.Exit(error.exit_code) from error
         raise
+    doubts = warnings(loaded)
     if as_json:
-        output.emit_json({"ok": True, "faults": [], "plan": plan.digest(), "nodes": len(plan.nodes)})
+        output.emit_json(
+            {
+                "ok": True,
+                "faults": [],
+                "warnings": [fault_json(fault) for fault in doubts],
+                "plan": plan.digest(),
+                "nodes": len(plan.nodes),
+            }
+        )
         return
+    for fault in doubts:
+        output.warn(fault)
     counts = {role: len(plan.by_role(role)) for role in ("control-plane", "management", "gpu")}
     output.say(
         f"{file}: ok: cluster {plan.cluster}, release {plan.release.name}, "

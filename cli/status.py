@@ -31,12 +31,10 @@ def status(file: Path, as_json: bool, no_hosts: bool) -> None:
     job = open_job(file)
     progress = output.Progress(quiet=as_json)
     facts = job.facts()
-    progress.detail("reading the APIs and the hosts")
-    with ThreadPoolExecutor(2) as pool:
+    with progress.waiting("reading the APIs and the hosts"), ThreadPoolExecutor(2) as pool:
         reading = pool.submit(_parts, job, facts)
         seen = _hosts(job, facts) if facts and not no_hosts else {}
         parts = reading.result()
-    progress.done()
     if as_json:
         output.emit_json(
             {

@@ -8,15 +8,16 @@ from typing import Any
 import click
 
 from daiku.cli import output
-from daiku.cli.common import file_option, json_option, yes_option
+from daiku.cli.common import file_option, json_option, patience_option, yes_option
 
 
 @click.command()
 @file_option
 @yes_option
 @json_option
+@patience_option
 @click.option("--no-refresh", is_flag=True, help="Trust the state: do not read every resource anew first.")
-def up(file: Path, yes: bool, as_json: bool, no_refresh: bool) -> None:
+def up(file: Path, yes: bool, as_json: bool, patience: float, no_refresh: bool) -> None:
     """Make the cluster as the file says: infrastructure through Pulumi, hosts over SSH.
 
     What is replaced or deleted is shown and asked for. An interrupted or failed run is continued by the same command.
@@ -40,7 +41,7 @@ def up(file: Path, yes: bool, as_json: bool, no_refresh: bool) -> None:
             made = engine.up(infra.follow(progress), refresh=not no_refresh)
         job.keep_facts(made.facts)
         with progress.step("hosts (SSH)"):
-            report = fleet.converge(job, made.facts, progress, run_id=run)
+            report = fleet.converge(job, made.facts, progress, run_id=run, patience=patience)
         fleet.record(job, run, report)
         if not report.failures:
             job.keep_applied()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, Literal
 
 from pulumi.automation.events import (
@@ -17,9 +17,9 @@ from pulumi.automation.events import (
     StepEventMetadata,
 )
 
-from daiku.errors import DaikuError, EngineError
+from daiku.errors import CredentialsError, DaikuError, EngineError, UnreachableError
 from daiku.stacks.changes import OnStep, Op, PlannedChange, PropertyChange, Step, name_of
-from daiku.stacks.failure import clean, split
+from daiku.stacks.failure import Said, clean, split
 
 _OPS: Final[Mapping[OpType, Op]] = {
     OpType.CREATE: "create",
@@ -109,10 +109,10 @@ class Recorder:
         if len(about) == 1:
             failure = EngineError(words[0].message, where=names[0], hint=words[0].hint)
         else:
-            each = [
-                f"{name}: {said.message}".removeprefix(": ") for name, said in zip(names, words, strict=True)
-            ]
-            failure = EngineError(f"{len(about)} resources failed: {'; '.join(each)}", hint=words[0].hint)
+            told_once = _by_reason(list(zip(names, words, strict=True)))
+            failure = EngineError(
+                f"{len(about)} resources failed: {'; '.join(told_once)}", hint=words[0].hint
+            )
         # Our plugins tell what kind of failure it was: a wrong token keeps its own exit code.
         failure.exit_code = words[0].exit_code or failure.exit_code
         return failure
@@ -154,6 +154,21 @@ class Recorder:
     def _tell(self, stage: Literal["started", "done", "failed"], step: StepEventMetadata, op: Op) -> None:
         if self._on_step:
             self._on_step(Step(stage, step.urn, step.type, name_of(step.urn), op))
+
+
+def _by_reason(failures: Sequence[tuple[str, Said]]) -> list[str]:
+    """One text a reason, and how many more resources failed for it: a wrong token stops all of them alike."""
+    reasons: dict[str | int, list[str]] = {}
+    for name, said in failures:
+        # Each resource asked for a path of its own, so the words differ where the whole API is closed to us.
+        closed = said.exit_code in (CredentialsError.exit_code, UnreachableError.exit_code)
+        reasons.setdefault(said.exit_code if closed else said.message, []).append(
+            f"{name}: {said.message}".removeprefix(": ")
+        )
+    return [
+        texts[0] if len(texts) == 1 else f"{texts[0]} (and {len(texts) - 1} more for the same reason)"
+        for texts in reasons.values()
+    ]
 
 
 _NOISE: Final = re.compile(r"^using pulumi-(resource|language)-\S+ from \$PATH|debug|^Update failed$")

@@ -11,6 +11,7 @@ _TRACE: Final = re.compile(r"\n\s*(?:Traceback|goroutine \d+|stack trace:)")
 _WRAPPING: Final = (
     re.compile(r"^(?:error|warning):\s+"),
     re.compile(r"^(?:creating|updating|deleting|reading|refreshing|checking|diffing) urn:\S+\s+"),
+    re.compile(r"^Preview failed:\s+"),
     re.compile(r"^\d+ errors? occurred:\s*"),
     re.compile(r"^\*\s+"),
     re.compile(r"^rpc error: code = \w+ desc = "),

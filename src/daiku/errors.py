@@ -176,12 +176,15 @@ class HostDiskFullError(HostError):
 
 
 class ApplyError(DaikuError):
-    """Some hosts failed while the others were done."""
+    """Some hosts failed while the others were done. When all failed for one reason, the exit code is the reason's."""
 
     exit_code = 25
 
     def __init__(self, failures: Sequence[HostError], total: int) -> None:
         self.failures = tuple(failures)
+        reasons = {failure.exit_code for failure in self.failures}
+        if len(reasons) == 1:
+            self.exit_code = reasons.pop()
         names = ", ".join(f.host for f in self.failures)
         super().__init__(
             f"{len(self.failures)} of {total} hosts failed: {names}",

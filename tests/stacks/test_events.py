@@ -152,6 +152,14 @@ def test_several_errors_name_each_resource() -> None:
     assert error.exit_code == 15
 
 
+def test_a_closed_api_is_told_once_for_all_resources() -> None:
+    refused = "GET /{}: Authentication failed.\ncheck the key [daiku-10]"
+    recorder = played(*(diagnostic("error", refused.format(name), name) for name in ("a", "b", "c")))
+    error = recorder.error("")
+    expected = "3 resources failed: a: GET /a: Authentication failed. (and 2 more for the same reason)"
+    assert (error.message, error.hint, error.exit_code) == (expected, "check the key", 10)
+
+
 def test_an_engine_that_says_nothing_still_ends_with_a_message() -> None:
     assert played().error("").message
     assert (
