@@ -34,7 +34,7 @@ bench: setup ## print the benchmarks (ratios and counts)
 
 lock: setup ## refresh requirements.lock from pyproject.toml
 	$(BIN)/pip install -q uv==0.13.8
-	$(BIN)/uv pip compile -q --generate-hashes --no-emit-index-url --no-emit-find-links --python-version 3.11 --universal --extra lab --group dev pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --universal --extra lab --group dev pyproject.toml -o requirements.lock
 
 format: setup ## format and sort imports
 	$(BIN)/ruff format .
