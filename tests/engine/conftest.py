@@ -31,7 +31,6 @@ from daiku.wire.aws import Aws
 from tests.stacks.recorder import DEPLOY_KEY, EXAMPLE
 
 REGION = "ap-northeast-1"
-PLUGINS = {"pulumi-resource-aws": "daiku.lab.aws.plugin"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -83,6 +82,12 @@ class Datacentre:
         )
 
 
+def write_starter(script: Path, module: str) -> None:
+    """A program that runs a module of ours with this interpreter."""
+    script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+    script.chmod(0o755)
+
+
 @pytest.fixture
 def datacentre(tmp_path: Path) -> Iterator[Datacentre]:
     loaded = example()
@@ -100,10 +105,7 @@ def datacentre(tmp_path: Path) -> Iterator[Datacentre]:
     served = Served(create_app(world, admin_token="admin-of-the-test"))
     bin_dir = tmp_path / "bin"
     bin_dir.mkdir()
-    for name, module in PLUGINS.items():
-        script = bin_dir / name
-        script.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
-        script.chmod(0o755)
+    write_starter(bin_dir / "pulumi-resource-aws", "daiku.lab.aws.plugin")
     environ = {
         **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "SAKURA", "PULUMI_", "DAIKU_"))},
         "SAKURA_ACCESS_TOKEN": account.token,

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from daiku.lab.tools.build import find_or_build
 from daiku.plan.facts import Facts
-from tests.engine.conftest import Datacentre
+from tests.engine.conftest import Datacentre, write_starter
 from tests.stacks.recorder import EXAMPLE
 
 pytestmark = [pytest.mark.engine, pytest.mark.timeout(300)]
@@ -33,15 +32,14 @@ def project(datacentre: Datacentre) -> Path:
         r"\n(gpuPools|aws|storage|tenants):.*?(?=\n\w|\Z)", "", EXAMPLE.read_text(), flags=re.DOTALL
     )
     (root / "cluster.yaml").write_text(text)
-    host = find_or_build("pulumi-language-python", lambda _: None, {**datacentre.environ, "PATH": ""})
+    write_starter(datacentre.folder / "bin" / "pulumi-language-python", "daiku.stacks.language_host")
     scripts = Path(sys.executable).parent
     datacentre.environ |= {
-        "PATH": f"{host.parent}:{scripts}:/usr/bin:/bin",
+        "PATH": f"{datacentre.folder / 'bin'}:{scripts}:/usr/bin:/bin",
         "PULUMI_BACKEND_URL": f"file://{datacentre.folder / 'state'}",
         "PULUMI_CONFIG_PASSPHRASE": "passphrase",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-        "DAIKU_CACHE": str(datacentre.folder / "cache"),
     }
     (datacentre.folder / "state").mkdir()
     return root

@@ -19,36 +19,15 @@ from daiku.lab.tools.cache import cache_root, locked, published
 from daiku.lab.tools.catalog import TOOLS, Tool, Version
 from daiku.lab.tools.progress import Progress, run_with_progress
 
-LANGUAGE_HOST: Final = "pulumi-language-python"
 BUILD_FLAGS: Final = ("-mod=readonly", "-modcacherw", "-trimpath", "-buildvcs=false")
 
 
 def find_or_build(name: str, progress: Progress, environ: Mapping[str, str] = os.environ) -> Path:
     """The executable of a tool of the catalogue; MissingToolError says what to install when all three ways fail.
 
-    `progress` gets a line at least every two seconds while something is built. The language host
-    (`pulumi-language-python`) is not built: where there is no real one on PATH, it is ours.
+    `progress` gets a line at least every two seconds while something is built.
     """
-    if name == LANGUAGE_HOST:
-        return _language_host(environ)
     return provide(TOOLS[name], progress, environ)
-
-
-def _language_host(environ: Mapping[str, str]) -> Path:
-    found = shutil.which(LANGUAGE_HOST, path=environ.get("PATH", ""))
-    if found:
-        return Path(found).resolve()
-    starter = f'#!/bin/sh\nexec "{sys.executable}" -m daiku.stacks.language_host "$@"\n'
-    home = cache_root(environ) / LANGUAGE_HOST / hashlib.sha256(starter.encode()).hexdigest()[:16]
-    script = home / "bin" / LANGUAGE_HOST
-    with locked(home):
-        if not script.is_file():
-            with published(home) as scratch:
-                (scratch / "bin").mkdir()
-                fresh = scratch / "bin" / LANGUAGE_HOST
-                fresh.write_text(starter)
-                fresh.chmod(0o755)
-    return script
 
 
 def provide(tool: Tool, progress: Progress, environ: Mapping[str, str] = os.environ) -> Path:
