@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,8 +109,15 @@ class Monitor(MockMonitor):
 def play(body: Callable[[], None]) -> Recorder:
     """Run a program without an engine, to the end of all it started."""
     mocks = Recorder()
-    pulumi.runtime.set_mocks(mocks, project="daiku", stack="test", preview=False, monitor=Monitor(mocks))
-    pulumi.runtime.test(body)()
+    # pulumi takes the thread's event loop, and a test before this one (asyncio.run) may have taken it away.
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    try:
+        pulumi.runtime.set_mocks(mocks, project="daiku", stack="test", preview=False, monitor=Monitor(mocks))
+        pulumi.runtime.test(body)()
+    finally:
+        asyncio.set_event_loop(None)
+        loop.close()
     return mocks
 
 
