@@ -51,9 +51,7 @@ def inventory() -> Inventory:
             "account": {"token": TOKEN, "secret": secrets.token_urlsafe(16)},
             "phy_servers": [server(GPU_A, 1), server(GPU_B, 2)],
             "private_networks": [{"service_id": NODE_NETWORK, "nickname": "nodes", "vlan_id": 100}],
-            "aws_connect": [
-                {"resource_id": AWS, "secret_key": "peer-secret", "prefixes": ["10.200.0.0/16"]}
-            ],
+            "aws_connect": [{"resource_id": AWS, "secret_key": "peer-secret", "prefixes": ["10.200.0.0/16"]}],
         }
     )
 
@@ -104,7 +102,9 @@ def lab() -> Iterator[Lab]:
     clock = Clock()
     world = World(clock, inventory(), seed=7)
     app = create_app(world, admin_token=secrets.token_urlsafe(16))
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off"))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     end = time.monotonic() + 20

@@ -11,7 +11,17 @@ import pulumi
 import pytest
 
 from daiku.provider import sdk
-from daiku.provider.fields import BOOLEAN, INTEGER, STRING, Change, Field, FieldType, ListOf, Object, ResourceType
+from daiku.provider.fields import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Change,
+    Field,
+    FieldType,
+    ListOf,
+    Object,
+    ResourceType,
+)
 from daiku.provider.plugin import PLUGIN
 from daiku.provider.sdk.base import Resource, camel, snake
 

@@ -53,8 +53,7 @@ class Stack:
         done = subprocess.run(
             [sys.executable, "-m", "tests.provider.engine_driver"],
             input=json.dumps(order).encode(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            capture_output=True,
             check=False,
             timeout=300,
         )

@@ -9,8 +9,8 @@ import pytest
 from daiku.errors import DaikuError
 from daiku.provider.fields import Change
 from daiku.provider.handler import IncompleteError
-from daiku.provider.resources.cloud_object import Goal
 from daiku.provider.resources.aws_connect import AwsConnectHandler
+from daiku.provider.resources.cloud_object import Goal
 from daiku.provider.resources.internet import InternetHandler
 from daiku.provider.resources.load_balancer import LoadBalancerHandler
 from daiku.provider.resources.local_router import LocalRouterHandler

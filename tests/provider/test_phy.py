@@ -66,7 +66,7 @@ class Machines:
             known = {" ".join(line.split()[:2]) for line in row.installed.authorized_keys}
             tools = self.root / "bin"
             tools.mkdir(exist_ok=True)
-            (tools / "netplan").write_text(f"#!/bin/sh\necho \"$@\" >> {self.root}/netplan.log\n")
+            (tools / "netplan").write_text(f'#!/bin/sh\necho "$@" >> {self.root}/netplan.log\n')
             (tools / "netplan").chmod(0o755)
             env = {"HOME": str(self.home), "PATH": f"{tools}:{os.environ['PATH']}"}
             self.sshd = Sshd(make_key(self.root / f"host-{self.generation}"), known, env)
@@ -183,7 +183,10 @@ def test_other_keys_do_not_reinstall(machines: Machines) -> None:
     play = Play(PhyServerHandler(), machines.context())
     play.up(inputs(machines))
     more = inputs(machines)
-    more["install"] = {**more["install"], "sshPublicKeys": [*more["install"]["sshPublicKeys"], "ssh-ed25519 AAAA x"]}
+    more["install"] = {
+        **more["install"],
+        "sshPublicKeys": [*more["install"]["sshPublicKeys"], "ssh-ed25519 AAAA x"],
+    }
     assert play.up(more).gravest is Change.LIVE
     assert play.plan({"serverId": GPU_A}).gravest is Change.LIVE
     assert machines.orders() == 1
@@ -303,7 +306,12 @@ def test_images_are_found_by_id_and_by_name(lab: Lab) -> None:
     assert "ubuntu2404" in caught.value.hint
 
 
-NETWORK = {"serverId": GPU_A, "port": "private", "privateNetworkIds": [NODE_NETWORK], "disablePorts": ["public"]}
+NETWORK = {
+    "serverId": GPU_A,
+    "port": "private",
+    "privateNetworkIds": [NODE_NETWORK],
+    "disablePorts": ["public"],
+}
 
 
 def ports(lab: Lab) -> list[tuple[str | None, list[str], bool]]:
@@ -338,7 +346,10 @@ def test_a_port_opened_outside_is_sealed_again(lab: Lab) -> None:
 
 
 def test_a_new_incarnation_seals_again(machines: Machines) -> None:
-    server, network = Play(PhyServerHandler(), machines.context()), Play(PhyNetworkHandler(), machines.context())
+    server, network = (
+        Play(PhyServerHandler(), machines.context()),
+        Play(PhyNetworkHandler(), machines.context()),
+    )
     server.up(inputs(machines, localAddress=LOCAL))
     network.up({**NETWORK, "incarnation": server.state["incarnation"]})
     assert [enabled for _, _, enabled in ports(machines.lab)] == [False, True]

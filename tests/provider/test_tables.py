@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from daiku.provider.checking import accept, is_known, load
 from daiku.provider.diffing import Kind, diff, foresee
 from daiku.provider.fields import (
-    BOOLEAN, INTEGER, STRING, UNKNOWN, Change, Failure, Field, ListOf, Object, ResourceType,
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    UNKNOWN,
+    Change,
+    Failure,
+    Field,
+    ListOf,
+    Object,
+    ResourceType,
 )  # fmt: skip
 
 PART = Object(

@@ -18,10 +18,8 @@ def accept(
     """
     table = {f.name: f for f in fields}
     accepted: Props = {}
-    failures: list[Failure] = []
-    for name in sorted(given):
-        if name not in table and not name.startswith("__"):
-            failures.append(Failure(path + name, _unknown_name(name, table)))
+    strange = [name for name in sorted(given) if name not in table and not name.startswith("__")]
+    failures = [Failure(path + name, _unknown_name(name, table)) for name in strange]
     for field in table.values():
         value = given.get(field.name)
         if value is None:

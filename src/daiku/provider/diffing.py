@@ -70,7 +70,11 @@ class _Policy:
 
     def of(self, field: Field) -> _Policy:
         """The policy inside: that of the field, else this one."""
-        return self if field.change is None else _Policy(field.change, field.reason or self.reason, field.removal)
+        return (
+            self
+            if field.change is None
+            else _Policy(field.change, field.reason or self.reason, field.removal)
+        )
 
 
 def diff(resource: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any]) -> Difference:
@@ -82,9 +86,11 @@ def diff(resource: ResourceType, olds: Mapping[str, Any], news: Mapping[str, Any
         if field.name not in olds and new is not UNKNOWN and new == field.default:
             continue  # a state older than the property: its default is what was always there
         changes.extend(_compare(field.type, field.name, olds.get(field.name), new, top.of(field)))
-    for field in resource.outputs:
-        if field.wanted is not None and olds.get(field.name, field.wanted) != field.wanted:
-            changes.append(FieldChange(field.name, Kind.UPDATE, Change.LIVE, field.reason))
+    changes.extend(
+        FieldChange(field.name, Kind.UPDATE, Change.LIVE, field.reason)
+        for field in resource.outputs
+        if field.wanted is not None and olds.get(field.name, field.wanted) != field.wanted
+    )
     return Difference(tuple(changes))
 
 

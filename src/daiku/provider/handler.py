@@ -44,9 +44,9 @@ class IncompleteError(DaikuError):
 class Handler(Protocol[C_contra]):
     """One kind of resource.
 
-    `check` finds what the table cannot; it is asked once every input is known. `create` looks for what a crashed run left (by identity) before it makes anything. `read` with an empty
-    state is an import; None means it is gone. `update` must also finish what an `IncompleteError` left.
-    `delete` of a thing that is gone is a success.
+    `check` finds what the table cannot; it is asked once every input is known. `create` looks for what a crashed
+    run left (by identity) before it makes anything. `read` with an empty state is an import; None means it is
+    gone. `update` must also finish what an `IncompleteError` left. `delete` of a thing that is gone is a success.
     """
 
     @property

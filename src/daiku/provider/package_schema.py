@@ -88,7 +88,6 @@ def describe(field: Field) -> str:
     return " ".join(parts)
 
 
-
 def _type(type_: FieldType, types: Json, module: str) -> Json:
     if isinstance(type_, ListOf):
         return {"type": "array", "items": _type(type_.item, types, module)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 
 from daiku.errors import HostAuthError, HostError, HostUnreachableError, StateError
@@ -95,7 +95,7 @@ class PhyHost:
             return session.host_key
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Generator[Session]:
         """A connection, by the first address that answers. The bastion is asked anew each time."""
         if self._ssh.key_file is None:
             raise StateError(

@@ -175,9 +175,9 @@ class Installer:
         self._found = Found(Evidence.UNPROBED)
 
     def _probe(self, server: PhyServer) -> None:
-        self._found = PhyHost(
-            self._ctx.ssh, self._server_id, self.user, addresses_of(server), ""
-        ).probe(self._token)
+        self._found = PhyHost(self._ctx.ssh, self._server_id, self.user, addresses_of(server), "").probe(
+            self._token
+        )
 
     def _power_on(self, server: PhyServer) -> None:
         self._ctx.phy.power_control(self._server_id, "on")
@@ -242,7 +242,8 @@ def rewrite(ctx: Context, server: PhyServer, text: str, intent: Intent | None, n
 def throwaway_password() -> str:
     """A password that nobody knows: the API wants one, log-ins by password are off."""
     letters = string.ascii_letters + string.digits
-    return secrets.choice(string.ascii_letters) + secrets.choice(string.digits) + "".join(
-        secrets.choice(letters) for _ in range(22)
+    return (
+        secrets.choice(string.ascii_letters)
+        + secrets.choice(string.digits)
+        + "".join(secrets.choice(letters) for _ in range(22))
     )
-

@@ -135,14 +135,10 @@ class Bridge(pp.Provider, Generic[C]):
         news = load(handler.type.fields, plains(request.news))
         secrets = secret_names(request.news)
         if request.preview:
-            return pp.UpdateResponse(
-                marks(handler.type.fields, foresee(handler.type, olds, news), secrets)
-            )
+            return pp.UpdateResponse(marks(handler.type.fields, foresee(handler.type, olds, news), secrets))
         hint = Hint(request.urn, request.name)
         with _half_made(handler.type, secrets):
-            state = await self._work(
-                handler.update, self._ready(), hint, request.resource_id, olds, news
-            )
+            state = await self._work(handler.update, self._ready(), hint, request.resource_id, olds, news)
         return pp.UpdateResponse(marks(handler.type.fields, state, secrets))
 
     async def delete(self, request: pp.DeleteRequest) -> None:
@@ -167,7 +163,7 @@ class Bridge(pp.Provider, Generic[C]):
         return await asyncio.get_running_loop().run_in_executor(self._pool, call, *args)
 
     def _handler(self, name: str) -> Handler[C]:
-        # The server takes the type from the URN, where a child's type follows its parents' ("a:b:C$sakura:cloud:Switch").
+        # The type comes from the URN, where a child's follows its parents' ("a:b:C$sakura:cloud:Switch").
         handler = self._handlers.get(name.rpartition("$")[2])
         if handler is None:
             raise DaikuError(f"there is no resource type {name}")

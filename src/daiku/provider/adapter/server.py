@@ -60,7 +60,7 @@ _UNANSWERED = (
 class Servicer(ProviderServicer):
     """The experimental server with its answers to errors replaced; the methods are set below the class."""
 
-    async def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:  # noqa: N802, ARG002
+    async def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:  # noqa: N802
         """New settings never replace the provider; the library's own answer would be wrong for a change."""
         return provider_pb2.DiffResponse()
 
@@ -97,9 +97,7 @@ async def _refuse(context: Any, error: Exception) -> NoReturn:
         await context.abort(grpc.StatusCode.UNKNOWN, told(cause))
     assert isinstance(cause, HalfMadeError)
     text = told(cause.error)
-    half_made = provider_pb2.ErrorResourceInitFailed(
-        id=cause.made_id, properties=cause.state, reasons=[text]
-    )
+    half_made = provider_pb2.ErrorResourceInitFailed(id=cause.made_id, properties=cause.state, reasons=[text])
     status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=text)
     status.details.add().Pack(half_made)
     details = ("grpc-status-details-bin", status.SerializeToString())

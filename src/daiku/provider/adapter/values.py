@@ -74,5 +74,3 @@ def marks(fields: Iterable[Field], values: Props, secrets: frozenset[str]) -> di
 
 def secret_names(*values: Mapping[str, PropertyValue]) -> frozenset[str]:
     return frozenset(name for props in values for name, value in props.items() if value.contains_secret())
-
-

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import contextlib
 
-from daiku.provider.context import Context
-from daiku.provider.fields import BOOLEAN, Change, Failure, Field, INTEGER, ListOf, Props, ResourceType, STRING
-from daiku.provider.resources.common import between
 from daiku.errors import ConflictError, NotFoundError
+from daiku.provider.context import Context
+from daiku.provider.fields import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Change,
+    Failure,
+    Field,
+    ListOf,
+    Props,
+    ResourceType,
+)
 from daiku.provider.handler import Hint
+from daiku.provider.resources.common import between
 from daiku.provider.resources.local_router import save, settings_of
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daiku.provider.context import Context
 from daiku.provider.fields import Props, ResourceType
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, ZONE
 from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, ZONE
 from daiku.wire.http import Json
 from daiku.wire.sakura_kinds import BRIDGE
 

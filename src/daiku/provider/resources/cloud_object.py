@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from daiku.errors import ConflictError, DaikuError, NotFoundError, UnreachableError
 from daiku.provider.context import Context
@@ -18,9 +18,8 @@ from daiku.provider.fields import Change, Failure, Props, ResourceType
 from daiku.provider.handler import Hint, IncompleteError
 from daiku.provider.identity import PREVIOUS, carries, own_tags, signed, unsigned
 from daiku.wire.http import Json
-from daiku.wire.sakura_calls import APPEAR_SECONDS, as_list, id_of
+from daiku.wire.sakura_calls import APPEAR_SECONDS, as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import Kind
-
 
 _POWER_TRIES = 6
 
@@ -227,12 +226,12 @@ def _patiently(ctx: Context, call: Callable[[], object]) -> None:
     call()
 
 
-def same(live: Any, wanted: Any) -> bool:
+def same(live: object, wanted: object) -> bool:
     """Whether a live attribute is what is wanted: null, "", {} and PHP's [] are nothing, tags have no order."""
     if not live and not wanted:
         return True
     if isinstance(live, list) and isinstance(wanted, list):
-        return sorted(map(str, live)) == sorted(map(str, wanted))  # pyright: ignore[reportUnknownArgumentType]
+        return sorted(map(str, as_list(live))) == sorted(map(str, as_list(wanted)))
     if isinstance(live, dict) and isinstance(wanted, dict):
-        return all(same(live.get(key), value) for key, value in wanted.items())  # pyright: ignore
+        return all(same(as_dict(live).get(key), value) for key, value in as_dict(wanted).items())
     return live == wanted

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from daiku.provider.context import Context
-from daiku.provider.fields import Change, Failure, Field, INTEGER, Props, ResourceType, STRING
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, ident
 from daiku.errors import ApiError, ConflictError
+from daiku.provider.context import Context
+from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, Props, ResourceType
 from daiku.provider.identity import TAG
 from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off
+from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, ident
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import DISK, SERVER

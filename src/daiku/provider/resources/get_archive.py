@@ -42,10 +42,8 @@ class GetArchive:
     def invoke(self, ctx: Context, inputs: Props) -> Props:
         tags = [str(tag) for tag in inputs["tags"]]
         zone = inputs.get("zone")
-        if inputs["scope"] == "shared":
-            found = ctx.cloud.find_archive(tags, zone=zone)
-        else:
-            found = self._own(ctx, tags, zone)
+        shared = inputs["scope"] == "shared"
+        found = ctx.cloud.find_archive(tags, zone=zone) if shared else self._own(ctx, tags, zone)
         return {
             "id": id_of(found),
             "name": str(found.get("Name") or ""),
@@ -60,5 +58,7 @@ class GetArchive:
             if archive.get("Scope") == "user" and archive.get("Availability") == "available"
         ]
         if not found:
-            raise NotFoundError(f"no archive of the account is tagged {', '.join(tags)}", where=zone or ctx.zone)
+            raise NotFoundError(
+                f"no archive of the account is tagged {', '.join(tags)}", where=zone or ctx.zone
+            )
         return max(found, key=lambda archive: (str(archive.get("CreatedAt") or ""), id_of(archive)))

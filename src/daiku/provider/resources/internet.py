@@ -6,9 +6,9 @@ import ipaddress
 from typing import Any
 
 from daiku.provider.context import Context
-from daiku.provider.fields import Change, Field, INTEGER, ListOf, Props, ResourceType, STRING
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, address
+from daiku.provider.fields import INTEGER, STRING, Change, Field, ListOf, Props, ResourceType
 from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, address
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import APPEAR_SECONDS, as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import INTERNET

@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import BOOLEAN, Change, Failure, Field, INTEGER, ListOf, Object, Props, ResourceType, STRING
+from daiku.provider.fields import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Change,
+    Failure,
+    Field,
+    ListOf,
+    Object,
+    Props,
+    ResourceType,
+)
+from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
+from daiku.provider.resources.cloud_object import Goal, power_on
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -16,8 +29,6 @@ from daiku.provider.resources.common import (
     mask,
     port,
 )
-from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
-from daiku.provider.resources.cloud_object import Goal, power_on
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import LOAD_BALANCER

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import Field, INTEGER, ListOf, Object, Props, ResourceType, STRING
+from daiku.provider.fields import INTEGER, STRING, Field, ListOf, Object, Props, ResourceType
+from daiku.provider.resources.cloud_object import CloudObject, Goal, same
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -14,7 +15,6 @@ from daiku.provider.resources.common import (
     mask,
     prefix_problem,
 )
-from daiku.provider.resources.cloud_object import CloudObject, Goal, same
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import LOCAL_ROUTER

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import Field, ListOf, Object, Props, ResourceType, STRING
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, ZONE
+from daiku.provider.fields import STRING, Field, ListOf, Object, Props, ResourceType
 from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, ZONE
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import PACKET_FILTER

@@ -8,7 +8,15 @@ from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, ListO
 from daiku.provider.handler import Hint, IncompleteError
 from daiku.provider.phy_flow import Step, read_intent, token_of
 from daiku.provider.phy_host import PhyHost
-from daiku.provider.phy_install import Installer, addresses_of, find_image, listed_server, relisted_server, rewrite, throwaway_password
+from daiku.provider.phy_install import (
+    Installer,
+    addresses_of,
+    find_image,
+    listed_server,
+    relisted_server,
+    rewrite,
+    throwaway_password,
+)
 from daiku.provider.resources.common import address, between, cidr_problem, ident
 from daiku.wire.phy import POLLS_TO_LISTING, OsInstall
 from daiku.wire.phy_models import PhyServer
@@ -197,9 +205,9 @@ class PhyServerHandler:
         image = find_image(ctx, server.server_id, install["image"])
         token = token_of(server.server_id, image.os_image_id, install["generation"])
         intent = read_intent(server.service.description)[1]
-        written = intent is not None and intent.token == token
-        if done.get("incarnation") != token or (written and intent.step is not Step.DONE):
-            if not written:
+        ours = intent if intent is not None and intent.token == token else None
+        if done.get("incarnation") != token or (ours is not None and ours.step is not Step.DONE):
+            if ours is None:
                 _open_internet(ctx, server)
             done.pop("localAddress", None)
             keys = list(install["sshPublicKeys"])

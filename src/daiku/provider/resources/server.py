@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import BOOLEAN, Change, Failure, Field, INTEGER, ListOf, Object, Props, ResourceType, STRING
+from daiku.provider.fields import (
+    BOOLEAN,
+    INTEGER,
+    STRING,
+    Change,
+    Failure,
+    Field,
+    ListOf,
+    Object,
+    Props,
+    ResourceType,
+)
+from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off, power_on
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -14,11 +26,22 @@ from daiku.provider.resources.common import (
     ident,
     mask,
 )
-from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off, power_on
+from daiku.provider.resources.server_parts import (
+    PLAN_PROPERTIES,
+    connected_switch,
+    disks_state,
+    dress,
+    edit_body,
+    nics_state,
+    plan_body,
+    plan_state,
+    reconnect_disks,
+    rewire,
+    wiring,
+)
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import DISK, SERVER
-from daiku.provider.resources.server_parts import (PLAN_PROPERTIES, connected_switch, disks_state, dress, edit_body, nics_state, plan_body, plan_state, reconnect_disks, rewire, wiring)
 
 FAREWELL_SECONDS = 60.0
 """How long a server that is to be deleted may take to shut down before the plug is pulled."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import Change, Field, Props, ResourceType, STRING
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID
+from daiku.provider.fields import STRING, Change, Field, Props, ResourceType
 from daiku.provider.resources.cloud_object import CloudObject, Goal
+from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID
 from daiku.wire.http import Json
 from daiku.wire.sakura_kinds import SSH_KEY
 

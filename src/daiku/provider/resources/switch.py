@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daiku.provider.context import Context
-from daiku.provider.fields import Failure, Field, Props, ResourceType, STRING
+from daiku.provider.fields import STRING, Failure, Field, Props, ResourceType
+from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -14,10 +15,9 @@ from daiku.provider.resources.common import (
     ident,
     mask,
 )
-from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.wire.http import Json
-from daiku.wire.sakura_kinds import SWITCH
 from daiku.wire.sakura_calls import as_dict, id_of
+from daiku.wire.sakura_kinds import SWITCH
 
 TYPE = ResourceType(
     name="sakura:cloud:Switch",
