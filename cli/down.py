@@ -39,7 +39,8 @@ def down(file: Path, yes: bool, as_json: bool) -> None:
         job.forget_applied()
     if as_json:
         output.emit_json({"counts": counts})
+    elif counts.get("delete"):
+        removed = output.count(counts["delete"], "resource")
+        output.say(f"cluster {job.plan.cluster} is gone: {removed} removed or released")
     else:
-        output.say(
-            f"cluster {job.plan.cluster} is gone: {counts.get('delete', 0)} resources removed or released"
-        )
+        output.say(f"nothing to remove: of cluster {job.plan.cluster} nothing stands")

@@ -33,7 +33,6 @@ def converge(
 
     made = {node.name for node in facts.nodes}
     bundles = {bundle.host: bundle for bundle in host_bundles(job.plan, facts) if bundle.host in made}
-    need_names(only, bundles)
     if only:
         bundles = {name: bundle for name, bundle in bundles.items() if name in only}
     private, _ = job.deploy_key()

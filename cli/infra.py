@@ -50,11 +50,15 @@ def changes_json(changes: Sequence[PlannedChange]) -> list[dict[str, Any]]:
 def follow(progress: output.Progress) -> OnStep:
     """Show the engine's steps while they happen."""
     running: dict[str, str] = {}
+    said: set[str] = set()
 
     def on_step(step: Step) -> None:
         if step.stage == "note":
-            if step.text:
-                progress.line(f"  {step.name + ': ' if step.name else ''}{step.text}")
+            text = f"  {step.name + ': ' if step.name else ''}{step.text}"
+            # The engine tells a provider's note once when it compares and once when it changes.
+            if step.text and text not in said:
+                said.add(text)
+                progress.line(text)
             return
         if step.stage == "started":
             running[step.urn] = step.name

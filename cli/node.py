@@ -32,11 +32,14 @@ def trust(name: str, file: Path, yes: bool, as_json: bool) -> None:
     A key changes by right when a machine was reinstalled outside daiku (a reinstall by daiku is known). Compare the
     new fingerprint with what the machine's console says: `ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub`.
     """
+    from daiku.cli.fleet import need_names
     from daiku.cli.job import open_job
     from daiku.wire.ssh_types import fingerprint
 
     job = open_job(file)
-    keys = job.host_keys(job.need_facts())
+    facts = job.need_facts()
+    need_names([name], (node.name for node in facts.nodes))
+    keys = job.host_keys(facts)
     progress = output.Progress(quiet=as_json)
     with job.exclusively("node trust"):
         with progress.waiting(f"asking {name} for its key"):
@@ -82,13 +85,11 @@ def _shown_key(job: Job, keys: PinnedHostKeys, name: str) -> str:
     from contextlib import ExitStack
 
     from daiku.apply.targets import targets_of
-    from daiku.cli.fleet import need_names
     from daiku.wire.ssh import connect
 
     targets = targets_of(job.plan, job.need_facts())
     hosts = {target.name: target for target in targets.hosts}
     bastion = targets.bastion
-    need_names([name], [*hosts, *([bastion.name] if bastion else [])])
     private, _ = job.deploy_key()
     asking = _Asking(keys, name)
     with ExitStack() as open_sessions:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +52,11 @@ def say(text: str) -> None:
 def note(text: str) -> None:
     """A line beside the result, on standard error."""
     click.echo(text, err=True, color=_colours(sys.stderr))
+
+
+def count(number: int, thing: str) -> str:
+    """`1 host`, `2 hosts`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def emit_json(value: Any) -> None:
@@ -158,6 +163,13 @@ def bug(failure: Exception, report: Path | None) -> None:
         )
 
 
+@dataclass
+class Step:
+    """A stage under way; `failed` is set when it ends without an error, but not well."""
+
+    failed: bool = False
+
+
 class Progress:
     """Step lines on standard error: a line when a step starts and its time when it ends.
 
@@ -190,16 +202,18 @@ class Progress:
             note(text)
 
     @contextmanager
-    def step(self, title: str) -> Generator[None]:
-        """One stage with its duration. It stays on the screen, also when it fails."""
+    def step(self, title: str) -> Generator[Step]:
+        """One stage with its duration. A stage that is left by an error has no last line: the error follows."""
         start = self._began = time.monotonic()
         self.line(click.style("▸ ", fg="blue") + title)
+        step = Step()
         with self.waiting(title):
             try:
-                yield
+                yield step
             finally:
                 self.seconds[title] = time.monotonic() - start
-        self.line(click.style("✓ ", fg="green") + f"{title} ({self.seconds[title]:.1f} s)")
+        sign = click.style("✗ ", fg="red") if step.failed else click.style("✓ ", fg="green")
+        self.line(f"{sign}{title} ({self.seconds[title]:.1f} s)")
 
     @contextmanager
     def waiting(self, what: str) -> Generator[None]:
@@ -251,7 +265,7 @@ def confirm(question: str, *, yes: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise ConfirmationError(
-            "this needs a confirmation and there is no terminal to ask on", hint="say --yes"
+            f"there is no terminal to ask on: {question}", hint="say --yes to answer with yes"
         )
     if not click.confirm(question, default=False, err=True):
         raise ConfirmationError("not confirmed: nothing was changed")

@@ -35,8 +35,9 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
     facts = job.facts()
     report = None
     if facts is not None:
-        with progress.step("compare the hosts (SSH)"):
+        with progress.step("compare the hosts (SSH)") as step:
             report = fleet.converge(job, facts, progress, dry_run=True)
+            step.failed = bool(report.failures)
     reached = (
         {one.host for one in report.reports} | {f.host for f in report.failures} if report else set[str]()
     )
@@ -74,16 +75,18 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
     drifted = [one for one in report.reports if one.changed] if report else []
     if report and (drifted or report.failures):
         fleet.show(report, diffs=True)
+        for failure in report.failures:
+            output.note(f"{failure.host}: {failure.message}")
     if fresh:
         output.say(f"configured after they are made: {', '.join(fresh)}")
     world = infra.of_the_world(changes)
     if world or drifted or fresh:
         lost = len(infra.destructive(changes))
         output.say(
-            f"{len(world)} resources change ({lost} replaced or deleted), {len(drifted)} hosts change, "
-            f"{len(fresh)} hosts are new"
+            f"to change: {output.count(len(world), 'resource')} ({lost} replaced or deleted), "
+            f"{output.count(len(drifted), 'host')}; to configure anew: {output.count(len(fresh), 'host')}"
         )
-    else:
+    elif not report or not report.failures:
         output.say("nothing to change: the cluster is as the file says")
 
 

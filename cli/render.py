@@ -73,6 +73,7 @@ def diff(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
     job = open_job(file)
     progress = output.Progress(quiet=as_json)
     facts = job.need_facts()
+    fleet.need_names(hosts, (node.name for node in facts.nodes))
     with progress.waiting("comparing the hosts"):
         report = fleet.converge(job, facts, progress, only=hosts, dry_run=True)
     if as_json:
@@ -94,13 +95,15 @@ def apply(file: Path, as_json: bool, patience: float, hosts: tuple[str, ...]) ->
 
     job = open_job(file)
     facts = job.need_facts()
+    fleet.need_names(hosts, (node.name for node in facts.nodes))
     progress = output.Progress(quiet=as_json)
     with job.exclusively("apply") as run:
-        with progress.step("hosts (SSH)"):
+        with progress.step("hosts (SSH)") as step:
             report = fleet.converge(job, facts, progress, only=hosts, run_id=run, patience=patience)
+            step.failed = bool(report.failures)
         fleet.record(job, run, report)
-    if as_json:
-        output.emit_json(fleet.as_json(report))
-    else:
-        fleet.show(report)
-    fleet.check(report)
+        if as_json:
+            output.emit_json(fleet.as_json(report))
+        else:
+            fleet.show(report)
+        fleet.check(report)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from daiku.cli import output
 from daiku.cli.common import file_option, json_option, patience_option, yes_option
+
+if TYPE_CHECKING:
+    from daiku.apply.report import FleetReport
+    from daiku.stacks.changes import UpResult
 
 
 @click.command()
@@ -32,33 +36,43 @@ def up(file: Path, yes: bool, as_json: bool, patience: float, no_refresh: bool) 
         if not yes:
             with progress.step("plan"):
                 planned = engine.preview(refresh=not no_refresh)
-            infra.show_changes(planned)
+            if not as_json:
+                infra.show_changes(planned)
             lost = infra.destructive(planned)
             if lost:
                 names = ", ".join(change.name for change in lost)
-                output.confirm(f"{len(lost)} resources are replaced or deleted ({names}). Go on?", yes=False)
+                what = output.count(len(lost), "resource")
+                output.confirm(f"this replaces or deletes {what} ({names}). Go on?", yes=False)
         with progress.step("infrastructure (Pulumi)"):
             made = engine.up(infra.follow(progress), refresh=not no_refresh)
         job.keep_facts(made.facts)
-        with progress.step("hosts (SSH)"):
+        with progress.step("hosts (SSH)") as step:
             report = fleet.converge(job, made.facts, progress, run_id=run, patience=patience)
+            step.failed = bool(report.failures)
         fleet.record(job, run, report)
         if not report.failures:
             job.keep_applied()
+        _tell(made, report, progress, as_json=as_json)
+        fleet.check(report)
+
+
+def _tell(made: UpResult, report: FleetReport, progress: output.Progress, *, as_json: bool) -> None:
+    from daiku.cli import fleet, infra
+
     changed = infra.of_the_world(made.changes)
     if as_json:
-        result: dict[str, Any] = {
-            "changes": infra.changes_json(made.changes),
-            "counts": made.counts,
-            "fleet": fleet.as_json(report),
-            "seconds": {name: round(seconds, 2) for name, seconds in progress.seconds.items()},
-        }
-        output.emit_json(result)
-    else:
-        fleet.show(report)
-        hosts = sum(one.changed for one in report.reports)
-        if changed or hosts:
-            output.say(f"{len(changed)} resources and {hosts} hosts changed")
-        else:
-            output.say("nothing to change: the cluster is as the file says")
-    fleet.check(report)
+        output.emit_json(
+            {
+                "changes": infra.changes_json(made.changes),
+                "counts": made.counts,
+                "fleet": fleet.as_json(report),
+                "seconds": {name: round(seconds, 2) for name, seconds in progress.seconds.items()},
+            }
+        )
+        return
+    fleet.show(report)
+    hosts = sum(one.changed for one in report.reports)
+    if changed or hosts:
+        output.say(f"{output.count(len(changed), 'resource')} and {output.count(hosts, 'host')} changed")
+    elif not report.failures:
+        output.say("nothing to change: the cluster is as the file says")
