@@ -114,7 +114,7 @@ class Engine:
         return UpResult(changes=recorder.changes(), counts=recorder.counts(), facts=facts)
 
     def refresh(self, on_step: OnStep | None = None) -> tuple[PlannedChange, ...]:
-        """Read every resource anew into the state; what had drifted or gone."""
+        """Read every resource anew into the state; what had changed (`update`) or gone (`delete`) meanwhile."""
         recorder = Recorder(on_step)
         self._run(
             recorder,
@@ -127,7 +127,7 @@ class Engine:
             ),
             on_step=on_step,
         )
-        return recorder.changes()
+        return recorder.drifts()
 
     def destroy(self, on_step: OnStep | None = None) -> dict[str, int]:
         """Delete and release everything in the stack; operation -> number of resources.

@@ -46,6 +46,8 @@ class Recorder:
         self._on_step = on_step
         self._lock = threading.Lock()
         self._changes: dict[str, PlannedChange] = {}
+        self._refreshing: set[str] = set()
+        self._drifts: dict[str, PlannedChange] = {}
         self._done: dict[str, Op] = {}
         self._notes: dict[str, list[str]] = {}
         self._errors: list[tuple[str, str]] = []
@@ -90,6 +92,11 @@ class Recorder:
                 for urn, change in sorted(self._changes.items())
             )
 
+    def drifts(self) -> tuple[PlannedChange, ...]:
+        """What a refresh found otherwise than the state said, by URN: `update`, or `delete` for what is gone."""
+        with self._lock:
+            return tuple(change for _, change in sorted(self._drifts.items()))
+
     def counts(self) -> dict[str, int]:
         """Operation -> number of resources on which it was done to the end."""
         with self._lock:
@@ -118,6 +125,9 @@ class Recorder:
         return failure
 
     def _before(self, step: StepEventMetadata) -> None:
+        if step.op is OpType.REFRESH:
+            self._refreshing.add(step.urn)
+            return
         op = _OPS.get(step.op)
         if op is None or not _is_real(step):
             return
@@ -130,6 +140,12 @@ class Recorder:
 
     def _after(self, step: StepEventMetadata, stage: Literal["done", "failed"]) -> None:
         op = _OPS.get(step.op)
+        if step.urn in self._refreshing:
+            # A refresh begins as one and ends as what it found: that is no change that we make.
+            self._refreshing.discard(step.urn)
+            if op is not None and _is_real(step):
+                self._drifts[step.urn] = planned_change(step, op, found=True)
+            return
         if op is None or not _is_real(step):
             return
         if stage == "done":
@@ -174,11 +190,15 @@ def _by_reason(failures: Sequence[tuple[str, Said]]) -> list[str]:
 _NOISE: Final = re.compile(r"^using pulumi-(resource|language)-\S+ from \$PATH|debug|^Update failed$")
 
 
-def planned_change(step: StepEventMetadata, op: Op) -> PlannedChange:
-    """One step of the engine as a change: the detailed difference where the provider gave one."""
+def planned_change(step: StepEventMetadata, op: Op, *, found: bool = False) -> PlannedChange:
+    """One step of the engine as a change: the detailed difference where the provider gave one.
+
+    `found` is for what a refresh finds: the new side is then what is there, not what is wanted.
+    """
     old_inputs = (step.old.inputs if step.old else None) or {}
     old_outputs = (step.old.outputs if step.old else None) or {}
-    news = (step.new.inputs if step.new else None) or {}
+    new_side = step.new and (step.new.outputs if found else step.new.inputs)
+    news = new_side or {}
     properties: list[PropertyChange] = []
     for path, diff in sorted((step.detailed_diff or {}).items()):
         olds = old_inputs if diff.input_diff else old_outputs

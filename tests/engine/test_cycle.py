@@ -104,7 +104,7 @@ def test_a_change_that_replaces_says_which_property_does_it(datacentre: Datacent
 def test_drift_is_found_shown_and_mended(datacentre: Datacentre) -> None:
     engine = datacentre.engine(make(example()))
     facts = engine.up().facts
-    vpc = facts.resources["vpc"]
+    vpc, instance = facts.resources["vpc"], facts.resources["managementInstance"]
     datacentre.call("ec2", "modify_vpc_attribute", VpcId=vpc, EnableDnsHostnames={"Value": False})
     (change,) = engine.preview(refresh=True)
     assert (change.name, change.op) == ("vpc", "update")
@@ -112,4 +112,13 @@ def test_drift_is_found_shown_and_mended(datacentre: Datacentre) -> None:
         ("enableDnsHostnames", "false", "true")
     ]
     assert engine.up(refresh=True).counts == {"update": 1}
-    assert engine.preview(refresh=True) == ()
+
+    datacentre.call("ec2", "modify_vpc_attribute", VpcId=vpc, EnableDnsHostnames={"Value": False})
+    datacentre.call("ec2", "terminate_instances", InstanceIds=[instance])
+    changed, gone = engine.refresh()
+    assert [(d.name, d.op) for d in (changed, gone)] == [("vpc", "update"), ("management", "delete")]
+    assert [(p.path, p.before, p.after) for p in changed.properties] == [
+        ("enableDnsHostnames", "true", "false")
+    ]
+    assert engine.up().counts == {"create": 1, "update": 1}
+    assert engine.refresh() == ()

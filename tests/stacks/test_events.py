@@ -175,3 +175,27 @@ def test_a_listener_that_fails_is_not_silenced() -> None:
     recorder(step("create"))
     with pytest.raises(ValueError, match="in the listener"):
         recorder.raise_fault()
+
+
+def test_what_a_refresh_finds_is_drift_and_not_a_change_of_ours() -> None:
+    begun = step("refresh")
+    ended = EngineEvent.from_json(
+        {
+            "resOutputsEvent": {
+                "metadata": {
+                    "op": "update",
+                    "urn": urn("uplink"),
+                    "type": TYPE,
+                    "provider": "",
+                    "old": {"urn": urn("uplink"), "type": TYPE, "custom": True, "outputs": {"vlan": 1}},
+                    "new": {"urn": urn("uplink"), "type": TYPE, "custom": True, "outputs": {"vlan": 2}},
+                    "detailedDiff": {"vlan": {"diffKind": "update", "inputDiff": False}},
+                }
+            }
+        }
+    )
+    recorder = played(begun, ended)
+    (drift,) = recorder.drifts()
+    assert drift.properties == (PropertyChange("vlan", "update", "1", "2"),)
+    assert recorder.changes() == ()
+    assert recorder.counts() == {}
