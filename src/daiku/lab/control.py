@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from daiku.errors import LabError
-from daiku.lab.files import LabConfig, LabState, read_state, write_private
+from daiku.lab.files import LabConfig, LabState, alive, holder, read_state, write_private
 
 Progress = Callable[[str], None]
 
@@ -83,34 +83,24 @@ def up(
 
 def down(folder: Path) -> bool:
     """Stop the lab of `folder` and remove what it left. False when none was running."""
-    state = read_state_or_none(folder)
-    if state is None:
+    pid = holder(folder)
+    if pid is None:
         (folder / "lab.json").unlink(missing_ok=True)
         return False
-    os.kill(state.pid, signal.SIGTERM)
+    os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + _STOP_SECONDS
-    while read_state_or_none(folder) is not None:
+    while alive(pid):
         if time.monotonic() > deadline:
             raise LabError(
-                f"the lab's process {state.pid} does not end",
-                where=str(folder),
-                hint=f"end it with: kill -9 {state.pid}",
+                f"the lab's process {pid} does not end", where=str(folder), hint=f"end it with: kill -9 {pid}"
             )
         # Our own child stays a zombie until it is waited for; another's is reaped by init.
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(state.pid, os.WNOHANG)
+            os.waitpid(pid, os.WNOHANG)
         time.sleep(0.05)
     (folder / "lab.json").unlink(missing_ok=True)
     (folder / "config.json").unlink(missing_ok=True)
     return True
-
-
-def read_state_or_none(folder: Path) -> LabState | None:
-    """As `read_state`, and None also for a damaged state file."""
-    try:
-        return read_state(folder)
-    except LabError:
-        return None
 
 
 def require(folder: Path) -> LabState:
@@ -174,7 +164,7 @@ def describe(state: LabState) -> dict[str, Any]:
 
 def purge(folder: Path) -> None:
     """Remove the folder of a lab that is not running."""
-    if read_state_or_none(folder) is None:
+    if holder(folder) is None:
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -76,12 +76,13 @@ def run(folder: Path, stop: threading.Event) -> None:
         _log.info("up: Sakura at %s, AWS at %s", served.url, aws.url)
         stop.wait()
     finally:
-        (folder / "lab.json").unlink(missing_ok=True)
         served.stop()
         world_clock.stop()
         follower.stop()
         aws.stop()
         hosts.close()
+        # Last: as long as the file is there, another lab does not start in this folder.
+        (folder / "lab.json").unlink(missing_ok=True)
         _log.info("down")
 
 

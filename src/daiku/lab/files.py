@@ -70,6 +70,16 @@ def read_state(folder: Path) -> LabState | None:
     return state if alive(state.pid) else None
 
 
+def holder(folder: Path) -> int | None:
+    """The process that holds the lab of this folder, None when none runs. Also of a lab whose state another version
+    of daiku wrote: it must be possible to end it."""
+    try:
+        pid = json.loads((folder / "lab.json").read_text(encoding="utf-8"))["pid"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return pid if isinstance(pid, int) and alive(pid) else None
+
+
 def alive(pid: int) -> bool:
     """Whether `pid` is a lab process that runs (a recycled number is not)."""
     try:
