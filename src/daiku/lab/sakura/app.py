@@ -26,7 +26,12 @@ from daiku.lab.sakura.world import World
 
 MAX_BODY = 2 * 1024 * 1024
 _IAAS = re.compile(r"/cloud/zone/(?P<zone>[^/]+)/api/cloud/1\.1(?P<path>/.*)", re.DOTALL)
-_PHY = re.compile(r"/cloud/api/dedicated-phy/1\.0(?P<path>/.*)", re.DOTALL)
+_PHY = re.compile(
+    r"(?:/cloud/api/dedicated-phy/1\.0(?=/)|(?=/(?:services|servers|private_networks|dedicated_subnets)/))"
+    r"(?P<path>/.*)",
+    re.DOTALL,
+)
+"""The real root, and PHY's four collections at `/` too: some clients are given a root without a path."""
 
 
 def create_app(world: World, *, admin_token: str) -> ASGIApp:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from daiku.lab.sakura.iaas.catalog import PUBLIC_ARCHIVES
-from daiku.lab.sakura.iaas.models import Archive, Installed
+from daiku.lab.sakura.iaas.catalog import PUBLIC_ARCHIVES, PUBLIC_ICONS, PUBLIC_IMAGES
+from daiku.lab.sakura.iaas.models import Archive, Cdrom, Icon, Installed
 from daiku.lab.sakura.iaas.zones import ZONES
 from daiku.lab.sakura.inventory import DedicatedSubnetItem, PhyServerItem, PrivateNetworkItem
 from daiku.lab.sakura.phy.images import IMAGES
@@ -19,7 +19,22 @@ FIRST_CHANNEL, FIRST_PORT = 1001, 2001
 
 
 def deliver(world: World) -> None:
-    """Add the public archives and the inventory's rows that are missing."""
+    """Add what the service offers to everybody, and the inventory's rows that are missing."""
+    _archives(world)
+    _images_and_icons(world)
+    if world.find(PhyAccount, ACCOUNT_ROW) is None:
+        world.add(PhyAccount(id=ACCOUNT_ROW))
+    inventory = world.inventory
+    for item in inventory.phy_servers:
+        if _service(world, item, "server"):
+            world.add(_server(world, item))
+    for item in inventory.private_networks:
+        _service(world, item, "private_network")
+    for item in inventory.dedicated_subnets:
+        _service(world, item, "dedicated_subnet")
+
+
+def _archives(world: World) -> None:
     present = {(a.zone, a.name) for a in world.rows(Archive) if a.scope == "shared"}
     for zone in ZONES:
         for public in PUBLIC_ARCHIVES:
@@ -32,16 +47,17 @@ def deliver(world: World) -> None:
                 )
                 row.size_mb, row.installed = public.size_mb, installed
                 world.add(row)
-    if world.find(PhyAccount, ACCOUNT_ROW) is None:
-        world.add(PhyAccount(id=ACCOUNT_ROW))
-    inventory = world.inventory
-    for item in inventory.phy_servers:
-        if _service(world, item, "server"):
-            world.add(_server(world, item))
-    for item in inventory.private_networks:
-        _service(world, item, "private_network")
-    for item in inventory.dedicated_subnets:
-        _service(world, item, "dedicated_subnet")
+
+
+def _images_and_icons(world: World) -> None:
+    images = {(image.zone, image.name) for image in world.rows(Cdrom) if image.scope == "shared"}
+    for zone in ZONES:
+        for name in PUBLIC_IMAGES:
+            if (zone, name) not in images:
+                world.add(Cdrom(id=world.new_id(), zone=zone, name=name, scope="shared"))
+    for icon_id, name in PUBLIC_ICONS.items():
+        if world.find(Icon, icon_id) is None:
+            world.add(Icon(id=icon_id, name=name, scope="shared"))
 
 
 def _service(

@@ -15,15 +15,23 @@ from daiku.lab.sakura.outcome import Outcome
 from daiku.lab.sakura.world import World
 
 FAMILIES = (
+    "account",
     "appliance",
     "archive",
     "bridge",
+    "cdrom",
+    "console",
     "disk",
+    "icon",
     "interface",
     "internet",
+    "licenses",
     "local_router",
+    "monitor",
     "note",
+    "owned_addresses",
     "packet_filter",
+    "private_host",
     "products",
     "server",
     "switch",

@@ -25,7 +25,7 @@ from daiku.lab.sakura.iaas.wire import (
 )
 from daiku.lab.sakura.world import World, transition
 
-HIDDEN_SECONDS = 10.0
+HIDDEN_SECONDS = 4.0
 """How long a fresh appliance answers 404."""
 CREATE_SECONDS = 60.0
 PUBLIC_NIC, LAST_NIC = 0, 7
@@ -177,6 +177,29 @@ def disconnect(call: Call) -> Reply:
         raise conflict("The interface is not connected.")
     row.nics = [nic for nic in row.nics if nic.index != index]
     return done()
+
+
+def _running_router(call: Call) -> Appliance:
+    row = _ready(call)
+    if row.class_ != "vpcrouter":
+        raise not_found()
+    if row.power.status != "up":
+        raise IaasError(503, "The appliance is not running.")
+    return row
+
+
+@routes.on("POST", "/appliance/{id}/vpcrouter/ping/{address:address}")
+def ping(call: Call) -> Reply:
+    """The router pings by its own legs; what it says comes line by line."""
+    row = _running_router(call)
+    return single("VPCRouter", {"Result": vpc_router.ping(call.world, row, call.holes["address"])})
+
+
+@routes.on("GET", "/appliance/{id}/download/log/VPNLogs")
+def vpn_logs(call: Call) -> Reply:
+    """Without a tunnel there is nothing to log."""
+    _running_router(call)
+    return single("VPCRouter", {"Log": ""})
 
 
 @routes.on("GET", "/appliance/{id}/status")

@@ -11,7 +11,6 @@ from daiku.lab.sakura.iaas.wire import Id, common_view, fingerprint
 from daiku.lab.sakura.world import World
 
 PLACES = 8
-_SETTINGS_KEY = {"vpcrouter": "Router", "loadbalancer": None}
 
 
 def appliance_view(world: World, row: Appliance) -> dict[str, Any]:
@@ -19,7 +18,6 @@ def appliance_view(world: World, row: Appliance) -> dict[str, Any]:
     for nic in row.nics:
         places[nic.index] = _nic_view(world, row, nic)
     first = places[0] or {}
-    key = _SETTINGS_KEY[row.class_]
     return common_view(row) | {
         "Class": row.class_,
         "ServiceClass": f"cloud/appliance/{row.class_}/{row.plan}",
@@ -29,9 +27,16 @@ def appliance_view(world: World, row: Appliance) -> dict[str, Any]:
         "Switch": first.get("Switch"),
         "Interfaces": places,
         "Remark": _remark_view(row.remark),
-        "Settings": {key: row.settings} if key is not None else row.settings,
+        "Settings": _settings_view(row),
         "SettingsHash": fingerprint(row.settings),
     }
+
+
+def _settings_view(row: Appliance) -> dict[str, Any] | None:
+    """Null before anything was saved: clients cannot read `[]` where settings stand."""
+    if not row.settings:
+        return None
+    return {"Router": row.settings} if row.class_ == "vpcrouter" else row.settings
 
 
 def _remark_view(remark: dict[str, Any]) -> dict[str, Any]:

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-from daiku.lab.sakura.iaas.bodies import Common, Ref, parse_in, require_name, set_common
+from daiku.lab.sakura.iaas.bodies import Common, Ref, parse, parse_in, require_name, set_common
 from daiku.lab.sakura.iaas.catalog import DISK_SIZES_GB
 from daiku.lab.sakura.iaas.copying import begin, migrated_mb
 from daiku.lab.sakura.iaas.find import listing
+from daiku.lab.sakura.iaas.ftp import FtpBody, account
 from daiku.lab.sakura.iaas.models import Archive, Disk
 from daiku.lab.sakura.iaas.wire import (
+    ACCOUNT_ID,
     Call,
     IaasError,
+    Id,
     Reply,
     bad_request,
     common_view,
     conflict,
     created,
     done,
+    not_found,
     reference,
     routes,
     single,
     still_creating,
 )
-from daiku.lab.sakura.iaas.zones import zone_view
+from daiku.lab.sakura.iaas.zones import ZONES, zone_id, zone_view
 from daiku.lab.sakura.world import World, transition
 
 
@@ -41,25 +45,31 @@ def archive_view(world: World, row: Archive) -> dict[str, Any]:
         "MigratedMB": migrated_mb(row, world.clock.now()),
         "ServiceClass": "cloud/archive/20g",
         "SourceDisk": reference(row.source_disk),
-        "SourceArchive": reference(row.source_archive),
+        "SourceArchive": _source_view(world, row),
         "BundleInfo": None,
         "Plan": {"ID": 2, "Name": "標準プラン", "StorageClass": "iscsi1204"},
         "Storage": {"ID": 3001, "Name": f"archive-{row.zone}", "Class": "iscsi1204", "Generation": 100},
         "Zone": zone_view(row.zone),
-        "FTPServer": _ftp(world, row) if row.ftp_open else None,
+        "FTPServer": account(world, row) if row.ftp_open else None,
+        "SourceInfo": _source_info(row),
+        "OriginalArchive": {"ID": Id(row.source_archive or row.id)},
     }
 
 
-def _ftp(world: World, row: Archive) -> dict[str, Any]:
-    """Made-up credentials: nothing listens there."""
-    password = world.random_for(f"ftp/{row.id}").randbytes(8).hex()
-    server = zone_view(row.zone)["FTPServer"]
-    return {
-        "HostName": server["HostName"],
-        "IPAddress": server["IPAddress"],
-        "User": f"archive{row.id}",
-        "Password": password,
-    }
+def _source_view(world: World, row: Archive) -> dict[str, Any] | None:
+    """The archive that this one was copied from, as long as it exists; one of another zone stands in `SourceInfo`."""
+    source = world.find(Archive, row.source_archive)
+    if source is None or row.source_zone:
+        return None
+    return {"ID": Id(source.id), "Name": source.name, "Availability": source.availability}
+
+
+def _source_info(row: Archive) -> dict[str, Any] | None:
+    if not row.source_zone or row.source_archive is None:
+        return None
+    zone = zone_view(row.source_zone)
+    origin = {"ID": Id(row.source_archive), "Zone": {"ID": zone["ID"], "Name": zone["Name"]}}
+    return {"ArchiveUnderZone": origin | {"Account": {"ID": Id(ACCOUNT_ID)}}}
 
 
 @transition("archive.copied")
@@ -100,13 +110,16 @@ def create(call: Call) -> Reply:
     set_common(row, body, call.now)
     call.world.add(row)
     if source is None:
-        row.availability, row.ftp_open = "uploading", True
+        row.availability, row.ftp_open, row.ftp = "uploading", True, 1
     else:
         row.installed = source.installed.model_copy(deep=True) if source.installed is not None else None
         row.source_archive = source.id if isinstance(source, Archive) else None
         row.source_disk = source.id if isinstance(source, Disk) else None
         row.availability, row.copying = "migrating", begin(call.world, row.id, "archive.copied", size)
-    return created("Archive", archive_view(call.world, row))
+    reply = created("Archive", archive_view(call.world, row))
+    if source is None:
+        reply.body["FTPServer"] = account(call.world, row)
+    return reply
 
 
 @routes.on("GET", "/archive/{id}")
@@ -124,7 +137,7 @@ def update(call: Call) -> Reply:
 @routes.on("DELETE", "/archive/{id}")
 def delete(call: Call) -> Reply:
     row = _own(call)
-    if row.availability == "migrating":
+    if row.copying is not None:
         raise conflict("The archive is being copied.")
     view = archive_view(call.world, row)
     call.world.remove(row)
@@ -134,10 +147,11 @@ def delete(call: Call) -> Reply:
 @routes.on("PUT", "/archive/{id}/ftp")
 def open_ftp(call: Call) -> Reply:
     row = _own(call)
-    if row.availability == "migrating" or row.ftp_open:
+    body = parse(call, FtpBody, call.body)
+    if row.copying is not None or (row.ftp_open and not body.ChangePassword):
         raise conflict("The FTP server is open already, or the archive is being copied.")
-    row.ftp_open, row.availability = True, "uploading"
-    return single("FTPServer", _ftp(call.world, row))
+    row.ftp_open, row.availability, row.ftp = True, "uploading", row.ftp + 1
+    return single("FTPServer", account(call.world, row))
 
 
 @routes.on("DELETE", "/archive/{id}/ftp")
@@ -147,3 +161,25 @@ def close_ftp(call: Call) -> Reply:
         raise conflict("The FTP server is not open.")
     row.ftp_open, row.availability = False, "available"
     return done()
+
+
+@routes.on("POST", "/archive/{id}/to/zone/{destination}")
+def transfer(call: Call) -> Reply:
+    """Copies one of the customer's archives into another zone, where it gets an id of its own."""
+    source = _own(call)
+    zone = next((name for name in ZONES if zone_id(name) == int(call.holes["destination"])), None)
+    if zone is None:
+        raise not_found()
+    body = parse_in(call, "Archive", ArchiveBody)
+    if zone == call.zone:
+        raise bad_request("The archive lies in this zone already.")
+    if source.availability != "available":
+        raise still_creating()
+    row = Archive(id=call.world.new_id(), zone=zone, size_mb=source.size_mb, name=source.name)
+    row.source_archive, row.source_zone = source.id, source.zone
+    row.installed = source.installed.model_copy(deep=True) if source.installed is not None else None
+    set_common(row, body, call.now)
+    call.world.add(row)
+    row.availability = "transfering"
+    row.copying = begin(call.world, row.id, "archive.copied", row.size_mb)
+    return created("Archive", archive_view(call.world, row), accepted=True)

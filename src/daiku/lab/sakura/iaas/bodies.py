@@ -29,6 +29,11 @@ def _no_id(value: object) -> object:
     return None if str(value) in ("", "0") else value
 
 
+def none_if_zero(value: object) -> object:
+    """Clients without optional numbers send 0 (or "") for none."""
+    return None if value in (0, "", "0") and value is not False else value
+
+
 def _flag(value: object) -> object:
     match value:
         case bool():

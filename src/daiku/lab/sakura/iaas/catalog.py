@@ -134,6 +134,23 @@ def _plans() -> dict[int, ServerPlan]:
 
 SERVER_PLANS = _plans()
 
+
+@dataclass(frozen=True, slots=True)
+class PrivateHostPlan:
+    id: int
+    name: str
+    cpu: int
+    memory_gb: int
+
+
+PRIVATE_HOST_PLANS = {
+    plan.id: plan for plan in (PrivateHostPlan(112_900_526_366, "224Core 2TB 標準", 224, 2048),)
+}
+
+PUBLIC_IMAGES = ("Ubuntu Server 24.04.3 LTS", "Debian GNU/Linux 12.11", "Rocky Linux 9.6")
+"""ISO images that every zone offers."""
+PUBLIC_ICONS = {112_901_627_749: "Ubuntu", 112_901_627_750: "Debian", 112_901_627_751: "Rocky Linux"}
+
 SSD = 4
 DISK_PLANS = {SSD: ("SSDプラン", "iscsi9999"), 2: ("標準プラン", "iscsi1204")}
 DISK_KINDS = {4: "ssd", 2: "hdd"}

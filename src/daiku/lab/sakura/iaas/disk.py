@@ -60,9 +60,11 @@ def disk_view(world: World, row: Disk) -> dict[str, Any]:
     """A disk as the API shows it."""
     server = world.find(Server, row.server)
     archive = world.find(Archive, row.source_archive)
-    source = None
+    source: dict[str, Any] | None = None
     if row.source_archive is not None:
-        source = {"ID": Id(row.source_archive), "Name": archive.name if archive is not None else ""}
+        source = {"ID": Id(row.source_archive)}
+        if archive is not None:
+            source |= {"Name": archive.name, "Availability": archive.availability}
     return common_view(row) | {
         "Availability": row.availability,
         "SizeMB": row.size_mb,

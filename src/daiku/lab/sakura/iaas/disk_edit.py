@@ -78,7 +78,7 @@ def edited(call: Call, installed: Installed | None, value: Any) -> Installed:
 
 def _lines(call: Call, key: KeyBody) -> list[str]:
     if key.ID is not None:
-        return [call.get(SshKey, key.ID).public_key]
+        return [call.get(SshKey, key.ID).public_key.strip()]
     if not key.PublicKey:
         return []
     if key_blob(key.PublicKey) is None:

@@ -10,7 +10,7 @@ from daiku.lab.sakura.iaas.bodies import Address, Body, Common, parse, parse_in,
 from daiku.lab.sakura.iaas.catalog import BANDWIDTHS_MBPS
 from daiku.lab.sakura.iaas.find import listing
 from daiku.lab.sakura.iaas.models import Internet, Ipv6Net, Subnet, Switch
-from daiku.lab.sakura.iaas.subnets import bandwidth_view, subnet_view, subnets_view, usable
+from daiku.lab.sakura.iaas.subnets import bandwidth_view, each, subnet_view, subnets_view, usable
 from daiku.lab.sakura.iaas.switch import refuse_if_used
 from daiku.lab.sakura.iaas.wire import (
     Call,
@@ -155,6 +155,12 @@ def _routed(call: Call) -> tuple[Internet, Subnet]:
     raise not_found()
 
 
+def _routed_view(row: Internet, subnet: Subnet) -> dict[str, Any]:
+    """These calls list the block's addresses one by one, where other views say from and to."""
+    addresses_ = [{"IPAddress": address, "HostName": None} for address in each(subnet)]
+    return subnet_view(row, subnet) | {"IPAddresses": addresses_}
+
+
 @routes.on("POST", "/internet/{id}/subnet")
 def add_subnet(call: Call) -> Reply:
     row = call.get(Internet)
@@ -165,14 +171,14 @@ def add_subnet(call: Call) -> Reply:
     network = addresses.block(call.world, body.NetworkMaskLen)
     subnet = Subnet(id=call.world.new_id(), network=network, mask=body.NetworkMaskLen, next_hop=hop)
     row.subnets = [*row.subnets, subnet]
-    return created("Subnet", subnet_view(row, subnet))
+    return created("Subnet", _routed_view(row, subnet))
 
 
 @routes.on("PUT", "/internet/{id}/subnet/{subnet}")
 def update_subnet(call: Call) -> Reply:
     row, subnet = _routed(call)
     subnet.next_hop = _next_hop(row, parse(call, SubnetBody, call.body).NextHop)
-    return single("Subnet", subnet_view(row, subnet))
+    return single("Subnet", _routed_view(row, subnet))
 
 
 @routes.on("DELETE", "/internet/{id}/subnet/{subnet}")

@@ -87,7 +87,7 @@ def item_view(row: LocalRouter) -> dict[str, Any]:
             "Name": "localrouter1",
             "ServiceClass": "cloud/localrouter/default",
         },
-        "Settings": {"LocalRouter": row.settings} if row.settings else {},
+        "Settings": {"LocalRouter": row.settings} if row.settings else None,
         "SettingsHash": fingerprint(row.settings),
         "Status": {"SecretKeys": [row.secret]},
     }

@@ -84,6 +84,8 @@ class Copying(BaseModel):
 
 
 class Archive(Record):
+    """`ftp` counts how often an upload was opened; `source_zone` is set when `source_archive` lies in another zone."""
+
     scope: Literal["shared", "user"] = "user"
     size_mb: int = 20_480
     installed: Installed | None = None
@@ -92,6 +94,31 @@ class Archive(Record):
     availability: Literal["migrating", "uploading", "transfering", "available", "failed"] = "available"
     copying: Copying | None = None
     ftp_open: bool = False
+    ftp: int = 0
+    source_zone: str = ""
+
+
+class Cdrom(Record):
+    """An ISO image. `ftp` as on archives."""
+
+    scope: Literal["shared", "user"] = "user"
+    size_mb: int = 5120
+    availability: Literal["uploading", "available"] = "available"
+    ftp: int = 0
+
+
+class Icon(Record):
+    scope: Literal["shared", "user"] = "user"
+
+
+class PrivateHost(Record):
+    plan: int
+
+
+class ReverseName(Record):
+    """The host name that an address of the account resolves to; `name` is that name."""
+
+    address: str
 
 
 class Disk(Record):
@@ -146,6 +173,7 @@ class Server(Record):
     plan: int
     driver: Literal["virtio", "e1000"] = "virtio"
     private_host: int | None = None
+    cdrom: int | None = None
     power: Power = Power()
     user_data: str = ""
 

@@ -8,6 +8,14 @@ import hashlib
 import re
 from typing import Annotated, Any, Literal
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
 from pydantic import Field
 
 from daiku.lab.sakura.iaas.bodies import Common, parse_in, require_name, set_common
@@ -33,6 +41,11 @@ class NoteBody(Common):
 
 class SshKeyBody(Common):
     PublicKey: Annotated[str, Field(max_length=16_384)] | None = None
+
+
+class GenerateBody(Common):
+    GenerateFormat: Literal["openssh"] = "openssh"
+    PassPhrase: Annotated[str, Field(max_length=64)] = ""
 
 
 def note_view(row: Note) -> dict[str, Any]:
@@ -120,9 +133,28 @@ def create_key(call: Call) -> Reply:
         raise bad_request("The property PublicKey is required")
     if key_blob(body.PublicKey) is None:
         raise bad_request("PublicKey: not an OpenSSH public key")
-    row = SshKey(id=call.world.new_id(), public_key=body.PublicKey.strip())
+    row = SshKey(id=call.world.new_id(), public_key=body.PublicKey)
     set_common(row, body, call.now)
     return created("SSHKey", ssh_key_view(call.world.add(row)))
+
+
+@routes.on("POST", "/sshkey/generate")
+def generate_key(call: Call) -> Reply:
+    """A key pair of the service's making. The private key is in this one answer and nowhere else.
+
+    Made from the world's seed, so that a run can be repeated: no key for anything but the lab.
+    """
+    body = parse_in(call, "SSHKey", GenerateBody)
+    require_name(body)
+    row = SshKey(id=call.world.new_id())
+    secret = Ed25519PrivateKey.from_private_bytes(call.world.random_for(f"sshkey/{row.id}").randbytes(32))
+    row.public_key = secret.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    locked = BestAvailableEncryption(body.PassPhrase.encode()) if body.PassPhrase else NoEncryption()
+    set_common(row, body, call.now)
+    reply = created("SSHKey", ssh_key_view(call.world.add(row)))
+    private = secret.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, locked)
+    reply.body["SSHKey"]["PrivateKey"] = private.decode()
+    return reply
 
 
 @routes.on("GET", "/sshkey/{id}")
@@ -134,7 +166,7 @@ def read_key(call: Call) -> Reply:
 def update_key(call: Call) -> Reply:
     row = call.get(SshKey)
     body = parse_in(call, "SSHKey", SshKeyBody)
-    if body.PublicKey is not None and body.PublicKey.strip() != row.public_key:
+    if body.PublicKey is not None and body.PublicKey.strip() != row.public_key.strip():
         raise bad_request("PublicKey: the key itself cannot be changed")
     set_common(row, body, call.now)
     return single("SSHKey", ssh_key_view(row))

@@ -9,7 +9,7 @@ from daiku.lab.sakura.iaas.bodies import Body, Common, Ref, RefId, parse, parse_
 from daiku.lab.sakura.iaas.catalog import ServerPlan, server_plans
 from daiku.lab.sakura.iaas.find import listing
 from daiku.lab.sakura.iaas.interface import add_nic, interface_view
-from daiku.lab.sakura.iaas.models import Server, Switch
+from daiku.lab.sakura.iaas.models import PrivateHost, Server, Switch
 from daiku.lab.sakura.iaas.server_view import disks_of, nics_of, server_view
 from daiku.lab.sakura.iaas.wire import (
     Call,
@@ -93,12 +93,14 @@ def _suits(plan: ServerPlan, wanted: PlanBody) -> bool:
     )
 
 
-def _set(row: Server, body: ServerBody, now: float) -> None:
+def _set(call: Call, row: Server, body: ServerBody) -> None:
     if body.InterfaceDriver:
         row.driver = body.InterfaceDriver
+    if body.PrivateHost is not None and body.PrivateHost.ID is not None:
+        call.get(PrivateHost, body.PrivateHost.ID)
     if body.given("PrivateHost"):
         row.private_host = body.PrivateHost.ID if body.PrivateHost is not None else None
-    set_common(row, body, now)
+    set_common(row, body, call.now)
 
 
 @routes.on("GET", "/server")
@@ -121,7 +123,7 @@ def create(call: Call) -> Reply:
             call.get(Switch, switch.ID)
     server_id = call.world.new_id()
     row = Server(id=server_id, uid=server_id, zone=call.zone, plan=plan.id)
-    _set(row, body, call.now)
+    _set(call, row, body)
     call.world.add(row)
     for switch in wanted:
         shared = switch is not None and switch.Scope == "shared"
@@ -140,7 +142,7 @@ def update(call: Call) -> Reply:
     body = parse_in(call, "Server", ServerBody)
     if body.InterfaceDriver and body.InterfaceDriver != row.driver:
         power.require_down(row)
-    _set(row, body, call.now)
+    _set(call, row, body)
     return single("Server", server_view(call.world, row))
 
 

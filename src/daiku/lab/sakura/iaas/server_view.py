@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from daiku.lab.sakura.iaas.catalog import DISK_PLANS, SERVER_PLANS, ServerPlan
-from daiku.lab.sakura.iaas.models import Disk, Interface, Internet, PacketFilter, Server, Switch
+from daiku.lab.sakura.iaas.models import (
+    Cdrom,
+    Disk,
+    Interface,
+    Internet,
+    PacketFilter,
+    PrivateHost,
+    Server,
+    Switch,
+)
 from daiku.lab.sakura.iaas.subnets import bandwidth_view, default_route, user_subnet_view
-from daiku.lab.sakura.iaas.wire import Id, common_view, reference
+from daiku.lab.sakura.iaas.wire import Id, common_view
 from daiku.lab.sakura.iaas.zones import zone_view
 from daiku.lab.sakura.inventory import COMMON_GATEWAY, COMMON_SUBNET
 from daiku.lab.sakura.records import Power, timestamp
@@ -35,7 +44,7 @@ def server_plan_view(plan: ServerPlan) -> dict[str, Any]:
     }
 
 
-def instance_view(power: Power, zone: str) -> dict[str, Any]:
+def instance_view(power: Power, zone: str, cdrom: dict[str, Any] | None = None) -> dict[str, Any]:
     up = power.status == "up"
     return {
         "Status": power.status,
@@ -44,7 +53,7 @@ def instance_view(power: Power, zone: str) -> dict[str, Any]:
         "Host": {"Name": f"sac-{zone}-sv001", "InfoURL": ""} if up else None,
         "Warnings": None,
         "WarningsValue": 0,
-        "CDROM": None,
+        "CDROM": cdrom,
     }
 
 
@@ -123,9 +132,19 @@ def disk_plan_view(plan: int) -> dict[str, Any]:
     return {"ID": plan, "Name": name, "StorageClass": storage}
 
 
+def _drive(world: World, row: Server) -> dict[str, Any] | None:
+    image = world.find(Cdrom, row.cdrom)
+    return (
+        None
+        if image is None
+        else {"ID": Id(image.id), "Name": image.name, "Availability": image.availability}
+    )
+
+
 def server_view(world: World, row: Server) -> dict[str, Any]:
     """A server as the API shows it."""
     disks = disks_of(world, row.id)
+    host = world.find(PrivateHost, row.private_host)
     installed = next((disk.installed for disk in disks if disk.installed is not None), None)
     return common_view(row) | {
         "HostName": installed.hostname if installed is not None else "",
@@ -134,8 +153,8 @@ def server_view(world: World, row: Server) -> dict[str, Any]:
         "ServiceClass": f"cloud/plan/{SERVER_PLANS[row.plan].cpu}core",
         "ServerPlan": server_plan_view(SERVER_PLANS[row.plan]),
         "Zone": zone_view(row.zone),
-        "PrivateHost": reference(row.private_host),
-        "Instance": instance_view(row.power, row.zone),
+        "PrivateHost": None if host is None else {"ID": Id(host.id), "Name": host.name},
+        "Instance": instance_view(row.power, row.zone, _drive(world, row)),
         "Interfaces": [nic_view(world, nic) for nic in nics_of(world, row.id)],
         "Disks": [
             {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from daiku.lab.sakura.iaas.models import Internet, Subnet, Switch
@@ -24,6 +24,12 @@ def usable(subnet: Subnet) -> tuple[str, str]:
     """First and last address for the customer."""
     network = IPv4Network(f"{subnet.network}/{subnet.mask}")
     return (str(network[0]), str(network[-1])) if subnet.next_hop else (str(network[4]), str(network[-2]))
+
+
+def each(subnet: Subnet) -> list[str]:
+    """The customer's addresses one by one."""
+    low, high = (int(IPv4Address(end)) for end in usable(subnet))
+    return [str(IPv4Address(number)) for number in range(low, high + 1)]
 
 
 def subnet_view(row: Internet, subnet: Subnet) -> dict[str, Any]:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Interface
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
 
 from daiku.lab.sakura import hybrid
-from daiku.lab.sakura.iaas.bodies import Address, Common, Mask, parse_in, require_name, set_common
+from daiku.lab.sakura.iaas.bodies import (
+    Address,
+    Common,
+    Mask,
+    none_if_zero,
+    parse_in,
+    require_name,
+    set_common,
+)
 from daiku.lab.sakura.iaas.bodies import Body as WireBody
 from daiku.lab.sakura.iaas.find import listing
 from daiku.lab.sakura.iaas.models import (
@@ -39,7 +49,7 @@ from daiku.lab.sakura.world import World
 
 class SubnetBody(WireBody):
     DefaultRoute: Address = ""
-    NetworkMaskLen: Mask
+    NetworkMaskLen: Annotated[Mask | None, BeforeValidator(none_if_zero)] = None
 
 
 class SwitchBody(Common):
@@ -94,13 +104,16 @@ def _set(row: Switch, body: SwitchBody) -> None:
     if not body.given("UserSubnet"):
         return
     subnet = body.UserSubnet
-    if subnet is not None and subnet.DefaultRoute:
+    if subnet is None or subnet.NetworkMaskLen is None:
+        if subnet is not None and subnet.DefaultRoute:
+            raise bad_request("UserSubnet: the property NetworkMaskLen is required")
+        row.user_subnet = None
+        return
+    if subnet.DefaultRoute:
         network = IPv4Interface(f"{subnet.DefaultRoute}/{subnet.NetworkMaskLen}").network
         if subnet.DefaultRoute in (str(network.network_address), str(network.broadcast_address)):
             raise bad_request("UserSubnet.DefaultRoute: not a host address of the subnet")
-    row.user_subnet = (
-        None if subnet is None else UserSubnet(default_route=subnet.DefaultRoute, mask=subnet.NetworkMaskLen)
-    )
+    row.user_subnet = UserSubnet(default_route=subnet.DefaultRoute, mask=subnet.NetworkMaskLen)
 
 
 @routes.on("GET", "/switch")
@@ -154,7 +167,6 @@ def servers(call: Call) -> Reply:
 
 @routes.on("PUT", "/switch/{id}/to/bridge/{bridge}")
 def connect(call: Call) -> Reply:
-
     row = call.get(Switch)
     bridge = call.get(Bridge, call.holes["bridge"])
     if row.bridge is not None:

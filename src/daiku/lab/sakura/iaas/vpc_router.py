@@ -11,7 +11,8 @@ from pydantic import Field
 from daiku.lab.sakura.iaas import addresses
 from daiku.lab.sakura.iaas.bodies import Address, Body, Common, Ref, RefId, parse
 from daiku.lab.sakura.iaas.draft import Draft
-from daiku.lab.sakura.iaas.models import Appliance, Internet, Switch
+from daiku.lab.sakura.iaas.models import Appliance, Internet, Server, Switch
+from daiku.lab.sakura.iaas.server_view import disks_of, nics_of
 from daiku.lab.sakura.iaas.subnets import usable
 from daiku.lab.sakura.iaas.vpc_settings import RouterEnvelope, RouterSettings
 from daiku.lab.sakura.iaas.wire import Call, bad_request
@@ -122,6 +123,50 @@ def settings(call: Call, given: Any, row: Appliance) -> dict[str, Any]:
     if row.plan != STANDARD and (public or {}).get("VirtualIPAddress") != row.public:
         raise bad_request("Settings.Router.Interfaces: the public interface cannot be changed")
     return dumped
+
+
+def ping(world: World, row: Appliance, address: str) -> list[str]:
+    """What `ping` prints. An address answers when it is the router's own or a running host's on one of its legs."""
+    try:
+        target = str(IPv4Address(address))
+    except ValueError:
+        raise bad_request("destination: not an IPv4 address") from None
+    own = {row.public, row.outer}
+    for leg in (row.applied or {}).get("Interfaces") or ():
+        own |= {*((leg or {}).get("IPAddress") or ()), (leg or {}).get("VirtualIPAddress")}
+    legs = {nic.switch for nic in row.nics if nic.switch is not None}
+    answers = target in own or any(
+        server.power.status == "up" and target in addresses_on(world, server.id, legs)
+        for server in world.rows(Server)
+    )
+    head = f"PING {target} ({target}) 56(84) bytes of data."
+    if not answers:
+        return [
+            head,
+            "",
+            f"--- {target} ping statistics ---",
+            "3 packets transmitted, 0 received, 100% packet loss",
+        ]
+    lines = [f"64 bytes from {target}: icmp_seq={n} ttl=64 time=0.3 ms" for n in (1, 2, 3)]
+    return [
+        head,
+        *lines,
+        "",
+        f"--- {target} ping statistics ---",
+        "3 packets transmitted, 3 received, 0% packet loss",
+    ]
+
+
+def addresses_on(world: World, server_id: int, switches: set[int]) -> set[str]:
+    """The addresses of a server's NICs on these switches, as far as the API knows them."""
+    disks = disks_of(world, server_id)
+    found = set[str]()
+    for index, nic in enumerate(nics_of(world, server_id)):
+        if nic.switch in switches:
+            found.add(nic.user_address)
+            installed = disks[0].installed if index == 0 and disks else None
+            found.add(installed.address if installed is not None else "")
+    return found - {""}
 
 
 def status_view(world: World, row: Appliance) -> dict[str, Any]:

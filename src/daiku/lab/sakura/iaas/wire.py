@@ -49,6 +49,10 @@ CODES = {
 }
 
 
+ACCOUNT_ID = 112_900_000_000
+"""The id of the lab's one account."""
+
+
 class Id(int):
     """A resource id: a JSON string, or a number for callers that send `X-Sakura-Bigint-As-Int: 1`."""
 
@@ -123,7 +127,7 @@ class Reply:
 
 
 Handler = Callable[[Call], Reply]
-routes: Routes[Handler] = Routes("[0-9]{1,12}")
+routes: Routes[Handler] = Routes("[0-9]{1,12}", address=r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")
 
 
 def created(key: str, view: dict[str, Any], *, accepted: bool = False) -> Reply:
