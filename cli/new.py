@@ -33,7 +33,7 @@ from daiku.errors import StateError
 def new(name: str, target: Path, servers: tuple[str, ...]) -> None:
     """Write a cluster file named NAME to start from, with the choices explained."""
     from daiku.plan.make import make
-    from daiku.spec.load import load
+    from daiku.spec.load import parse
 
     text = resources.files("daiku.spec").joinpath("starter.yaml").read_text(encoding="utf-8")
     nodes = "\n".join(
@@ -41,6 +41,8 @@ def new(name: str, target: Path, servers: tuple[str, ...]) -> None:
         for index, service in enumerate(servers or ("113600000001", "113600000002"), start=1)
     )
     text = string.Template(text).substitute(name=name, nodes=nodes)
+    # What its own checks refuse (a bad name, a malformed server ID) is told with the line, and nothing is written.
+    make(parse(text, str(target)))
     try:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -54,7 +56,5 @@ def new(name: str, target: Path, servers: tuple[str, ...]) -> None:
         raise StateError(
             f"cannot write: {error.strerror}", where=str(target), hint="choose another place with -o"
         ) from error
-    # A starter that its own checks refuse (a bad name, a malformed server ID) is told at once, with the line.
-    make(load(target))
     output.say(f"wrote {target}")
     output.note(f"next: edit it, then `daiku check -f {target}`")
