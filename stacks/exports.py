@@ -34,15 +34,19 @@ class Made:
         )
 
     def add_server(self, plan: Plan, name: str, server: sdk.PhyServer) -> None:
-        """A PHY server; its provider ID is `sakura-phy://<service ID>`, which no reinstallation changes."""
+        """A PHY server; its provider ID is `sakura-phy://<service ID>`, which no reinstallation changes.
+
+        A server that was released and adopted again has the provider's incarnation of before, but another disk and
+        host key: the time of its installation tells them apart.
+        """
         ident = plan.node(name).phy_id or ""
         self.nodes.append(
-            pulumi.Output.all(server.incarnation, server.host_key).apply(
+            pulumi.Output.all(server.incarnation, server.host_key, server.installed_at).apply(
                 lambda got: {
                     "name": name,
                     "resource_id": ident,
                     "provider_id": f"sakura-phy://{ident}",
-                    "incarnation": got[0],
+                    "incarnation": f"{got[0]} {got[2]}".strip(),
                     "host_key": got[1],
                 }
             )

@@ -61,7 +61,11 @@ class Recorder(pulumi.runtime.Mocks):
         if args.typ == "sakura:cloud:VpcRouter":
             made["publicIp"] = "203.0.113.4"
         if args.typ == "sakura:phy:PhyServer":
-            made |= {"incarnation": f"{name}-1", "hostKey": f"ssh-ed25519 {name}"}
+            made |= {
+                "incarnation": f"{name}-1",
+                "installedAt": "2026-11-20T00:00:00Z",
+                "hostKey": f"ssh-ed25519 {name}",
+            }
         if args.typ == "aws:lb/loadBalancer:LoadBalancer":
             made["dnsName"] = "users.elb.example"
         return made
