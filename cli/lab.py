@@ -66,7 +66,13 @@ def up(file: Path, scale: float, spares: int, as_json: bool) -> None:
     if read_state(lab_dir()):
         progress.line("the lab runs already")
     state = control.up(
-        lab_dir(), file, cluster=cluster.name, scale=scale, spares=spares, progress=progress.line
+        lab_dir(),
+        file,
+        cluster=cluster.name,
+        bastion_port=cluster.access.bastion_port,
+        scale=scale,
+        spares=spares,
+        progress=progress.line,
     )
     if as_json:
         output.emit_json({"pid": state.pid, "sakura": state.sakura_url, "aws": state.aws_url})

@@ -27,18 +27,27 @@ _STOP_SECONDS = 60.0
 
 
 def up(
-    folder: Path, cluster_file: Path, *, cluster: str, scale: float, spares: int, progress: Progress
+    folder: Path,
+    cluster_file: Path,
+    *,
+    cluster: str,
+    bastion_port: int,
+    scale: float,
+    spares: int,
+    progress: Progress,
 ) -> LabState:
     """The running lab of `folder`, started when there is none. Tools that are missing are built first (cached).
 
-    cluster: the name in `cluster_file`. scale: virtual seconds a real second, for the emulated APIs.
+    cluster, bastion_port: as in `cluster_file`. scale: virtual seconds a real second, for the emulated APIs.
     LabError, MissingToolError.
     """
     running = read_state(folder)
     if running:
         return running
+    from daiku.lab.ports import need_free
     from daiku.lab.toolbox import prepare
 
+    need_free(bastion_port)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     prepare(folder / "bin", progress)
     config = LabConfig(
