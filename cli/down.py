@@ -31,10 +31,12 @@ def down(file: Path, yes: bool, as_json: bool) -> None:
         f"{released} GPU servers are released. Go on?",
         yes=yes,
     )
-    with job.exclusively("down"):
+    with job.exclusively("down") as run:
         engine = job.engine(progress)
-        with progress.step("remove the infrastructure (Pulumi)"):
+        with progress.step("remove the infrastructure (Pulumi)"), run.step("remove") as did:
             counts = engine.destroy(infra.follow(progress))
+            did += [f"{count} {operation}" for operation, count in sorted(counts.items())]
+        run.details["resources removed"] = counts.get("delete", 0)
         job.keep_facts(None)
         job.forget_applied()
     if as_json:

@@ -13,6 +13,7 @@ from daiku.errors import ApplyError
 
 if TYPE_CHECKING:
     from daiku.apply.report import FleetReport, HostReport
+    from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
 
 
@@ -67,16 +68,26 @@ def need_names(wanted: Iterable[str], known: Iterable[str]) -> None:
         raise click.UsageError(f"no such node: {', '.join(unknown)}; {tip}")
 
 
-def record(job: Job, run: str, report: FleetReport) -> None:
-    """Write what became of each host into the journal."""
+def record(job: Job, run: Running, report: FleetReport) -> None:
+    """Write what became of each host into the journal; a run with a host that failed has failed."""
     journal = job.journal()
     for one in report.reports:
-        number = journal.begin_step(run, "converge", one.host)
-        journal.end_step(number, "done" if one.changed else "unchanged")
-        journal.receive(run, one.host, one.bundle)
+        number = journal.begin_step(run.id, "converge", one.host)
+        journal.end_step(number, "done" if one.changed else "unchanged", did(one))
+        journal.receive(run.id, one.host, one.bundle)
     for failure in report.failures:
-        number = journal.begin_step(run, failure.step or "converge", failure.host)
+        number = journal.begin_step(run.id, failure.step or "converge", failure.host)
         journal.end_step(number, "failed", failure.message)
+    run.details["hosts changed"] = sum(one.changed for one in report.reports)
+    if report.failures:
+        run.outcome = "failed"
+        run.message = f"hosts failed: {', '.join(failure.host for failure in report.failures)}"
+
+
+def did(report: HostReport) -> str:
+    """What was done on a host, in words: files by path, then the triggers."""
+    files = [f"{change.path} ({', '.join(change.what)})" for change in report.changes]
+    return "; ".join([*files, *(f"trigger {trigger.name}" for trigger in report.triggers)])
 
 
 def check(report: FleetReport) -> None:

@@ -42,6 +42,11 @@ def show_changes(changes: Sequence[PlannedChange]) -> None:
         output.table(["change", "type", "name", "what"], rows)
 
 
+def did(changes: Sequence[PlannedChange]) -> list[str]:
+    """The changes in words, one each, for the journal."""
+    return [f"{change.op} {change.type} {change.name}" for change in of_the_world(changes)]
+
+
 def changes_json(changes: Sequence[PlannedChange]) -> list[dict[str, Any]]:
     """The changes for machines."""
     return [asdict(change) for change in of_the_world(changes)]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +13,12 @@ from daiku.cli.output import Progress
 from daiku.errors import StateError
 
 if TYPE_CHECKING:
+    from daiku.ledger.audit import AuditLog
     from daiku.ledger.database import Database
     from daiku.ledger.host_keys import PinnedHostKeys
     from daiku.ledger.journal import Journal
     from daiku.ledger.paths import State
+    from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
     from daiku.plan.model import Plan
     from daiku.spec.cluster import Cluster
@@ -157,27 +158,17 @@ class Job:
             with closing(Phy.at(credentials, endpoints)) as phy:
                 phy.services()
 
-    @contextmanager
-    def exclusively(self, verb: str) -> Generator[str]:
-        """Hold the cluster's lock and a journal entry for `verb`; yields the run's ID."""
-        from daiku.errors import DaikuError
-        from daiku.ledger.lock import acquire
+    def audit(self) -> AuditLog:
+        from daiku.ledger.audit import AuditLog
 
-        journal = self.journal()
-        with acquire(self.database, verb).keep():
-            run = journal.start(verb)
-            try:
-                yield run
-            except KeyboardInterrupt:
-                journal.finish(run, "interrupted")
-                raise
-            except DaikuError as error:
-                journal.finish(run, "failed", str(error))
-                raise
-            except BaseException as error:
-                journal.finish(run, "failed", type(error).__name__)
-                raise
-            journal.finish(run, "done")
+        return AuditLog(self.state.audit_log, self.database, self.plan.cluster)
+
+    def exclusively(self, verb: str) -> AbstractContextManager[Running]:
+        """Hold the cluster for `verb`, with an entry in the journal and two in the audit log."""
+        from daiku.ledger.running import running
+
+        details = {"plan": self.plan.digest(), "release": self.plan.release.name}
+        return running(self.database, self.audit(), verb, details)
 
 
 def open_job(file: Path) -> Job:

@@ -32,7 +32,8 @@ _VERBS: dict[str, tuple[str, str]] = {
     "apply": ("daiku.cli.render:apply", "Bring the hosts to the configuration (no infrastructure)."),
     "down": ("daiku.cli.down:down", "Remove what was created and release the GPU servers."),
     "node": ("daiku.cli.node:node", "One machine: accept its new SSH host key."),
-    "history": ("daiku.cli.history:history", "List the runs of this cluster."),
+    "history": ("daiku.cli.history:history", "List the runs of this cluster, or what one did."),
+    "audit": ("daiku.cli.audit:audit", "Who did what, in a log that shows every later change of itself."),
     "lab": ("daiku.cli.lab:lab", "The embedded datacentre: rehearse without an account."),
 }
 

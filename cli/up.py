@@ -43,11 +43,14 @@ def up(file: Path, yes: bool, as_json: bool, patience: float, no_refresh: bool) 
                 names = ", ".join(change.name for change in lost)
                 what = output.count(len(lost), "resource")
                 output.confirm(f"this replaces or deletes {what} ({names}). Go on?", yes=False)
-        with progress.step("infrastructure (Pulumi)"):
+        with progress.step("infrastructure (Pulumi)"), run.step("infrastructure") as did:
             made = engine.up(infra.follow(progress), refresh=not no_refresh)
+            did += infra.did(made.changes)
         job.keep_facts(made.facts)
+        run.details["resources changed"] = len(infra.of_the_world(made.changes))
+        run.check()
         with progress.step("hosts (SSH)") as step:
-            report = fleet.converge(job, made.facts, progress, run_id=run, patience=patience)
+            report = fleet.converge(job, made.facts, progress, run_id=run.id, patience=patience)
             step.failed = bool(report.failures)
         fleet.record(job, run, report)
         if not report.failures:

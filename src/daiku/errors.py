@@ -7,6 +7,7 @@
     ├── LockHeldError              6   another run holds the cluster
     ├── MissingToolError           7   a program that is needed cannot be found or built
     ├── StateError                 8   daiku's own files (.daiku/) are unreadable or damaged
+    ├── AuditError                 9   the audit log is not what daiku wrote
     ├── ApiError                  12   an API refused a request (its words are in the message)
     │   ├── CredentialsError      10   the token, secret or account is not accepted
     │   ├── UnreachableError      11   no answer: refused, timed out, wrong address
@@ -99,6 +100,10 @@ class MissingToolError(DaikuError):
 
 class StateError(DaikuError):
     exit_code = 8
+
+
+class AuditError(DaikuError):
+    exit_code = 9
 
 
 class ApiError(DaikuError):

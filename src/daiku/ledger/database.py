@@ -14,8 +14,8 @@ from typing import Any
 from daiku.errors import StateError
 
 BUSY_SECONDS = 15.0
-SCHEMA_VERSION = 1
-SCHEMA = """
+VERSIONS = (
+    """
 CREATE TABLE runs (
     id TEXT PRIMARY KEY, verb TEXT NOT NULL, who TEXT NOT NULL, machine TEXT NOT NULL, pid INTEGER NOT NULL,
     started REAL NOT NULL, finished REAL, outcome TEXT NOT NULL, message TEXT NOT NULL
@@ -34,7 +34,14 @@ CREATE TABLE lock (
     machine TEXT NOT NULL, boot TEXT NOT NULL, pid INTEGER NOT NULL, process_start INTEGER NOT NULL,
     since REAL NOT NULL, expires REAL NOT NULL
 ) STRICT;
-"""
+""",
+    """
+CREATE TABLE audit_head (
+    one INTEGER PRIMARY KEY CHECK (one = 1), count INTEGER NOT NULL, size INTEGER NOT NULL, hash TEXT NOT NULL
+) STRICT;
+""",
+)
+"""The statements that lead from each format of the file to the next; the first from an empty file."""
 
 
 class Database:
@@ -96,16 +103,16 @@ class Database:
     def _migrate(self) -> None:
         with self.writing() as connection:
             version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-            if version > SCHEMA_VERSION:
+            if version > len(VERSIONS):
                 raise StateError(
-                    f"written by a newer daiku (format {version}, this one knows {SCHEMA_VERSION})",
+                    f"written by a newer daiku (format {version}, this one knows {len(VERSIONS)})",
                     where=str(self.path),
                     hint="use the daiku that wrote it, or a newer one",
                 )
-            if version == 0:
-                for statement in SCHEMA.split(";\n"):
+            for statements in VERSIONS[version:]:
+                for statement in statements.split(";\n"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            connection.execute(f"PRAGMA user_version = {len(VERSIONS)}")
 
     @contextlib.contextmanager
     def _told(self) -> Generator[None]:

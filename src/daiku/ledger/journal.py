@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from daiku.errors import StateError
 from daiku.ledger.database import Database
 from daiku.ledger.lock import Holder, this_process
 
@@ -116,6 +117,24 @@ class Journal:
         """The latest runs, newest first."""
         rows = self._database.rows("SELECT * FROM runs ORDER BY started DESC, id DESC LIMIT ?", limit)
         return tuple(Run(**_values(row)) for row in rows)
+
+    def find(self, run: str) -> Run:
+        """The run whose ID is, or begins with, `run`; `last` is the latest. StateError: none is, or several are."""
+        runs = self.runs(1) if run == "last" else self._starting(run)
+        if len(runs) == 1:
+            return runs[0]
+        raise StateError(
+            f"{len(runs)} runs begin with it" if runs else "there is no such run",
+            where=f"run {run}",
+            hint="`daiku history` lists the runs",
+        )
+
+    def _starting(self, prefix: str) -> tuple[Run, ...]:
+        rows = self._database.rows(
+            "SELECT * FROM runs WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 100", len(prefix), prefix
+        )
+        found = tuple(Run(**_values(row)) for row in rows)
+        return tuple(run for run in found if run.id == prefix) or found
 
     def steps(self, run: str) -> tuple[Step, ...]:
         """The steps of a run, in the order in which they began."""

@@ -44,6 +44,11 @@ class State:
         return self.directory / "ledger.sqlite"
 
     @property
+    def audit_log(self) -> Path:
+        """Who did what: one line an entry, never rewritten."""
+        return self.directory / "audit.log"
+
+    @property
     def keys(self) -> Path:
         """The folder of the cluster's own SSH key."""
         return self.directory / "keys"
