@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -35,6 +36,8 @@ from daiku.stacks.events import Recorder
 
 # The events' stream breaks off when the engine is killed or interrupted; the run itself tells that better.
 warnings.filterwarnings("ignore", message="Error in event stream", category=UserWarning)
+# So does the program's connection; gRPC would print a traceback. What the program itself raises is kept by _guarded.
+logging.getLogger("grpc._server").setLevel(logging.CRITICAL)
 
 T = TypeVar("T")
 _LONGEST_ENDING = 5.0

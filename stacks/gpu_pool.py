@@ -59,6 +59,7 @@ class GpuPool(Component):
             "mode": "access",
             "private_network_ids": [args.private_network],
             "internet": "none",
+            "incarnation": server.incarnation,
         }
         if node.provisioning_interface is not None:
             wiring["disable_ports"] = [node.provisioning_interface]

@@ -87,8 +87,9 @@ def _from_file() -> Inputs:
     # The CLI starts the program in stacks/; a relative name is meant from the project's root.
     file = Path(pulumi.get_root_directory()) / file
     plan = make(load(file))
-    private, public = ensure_deploy_key(State.of(file, plan.cluster).keys)
-    return gather(plan, public, os.environ, key_file=private)
+    state = State.of(file, plan.cluster)
+    private, public = ensure_deploy_key(state.keys)
+    return gather(plan, public, os.environ, key_file=private, host_keys=state.database)
 
 
 def _pool(inputs: Inputs, network: Network, role: str) -> VmPoolArgs:
@@ -108,16 +109,18 @@ def _gpu_pools(inputs: Inputs, network: Network, management: Management, made: M
         return
     private_network = plan.node_network.private_network
     assert private_network is not None, "the plan has GPU nodes and no private network to reach them by"
-    bare_metal = sdk.Provider(
-        "bare-metal",
-        {
-            "zone": plan.zone,
-            "ssh_key_file": str(inputs.key_file),
-            "bastion_host": network.router_address,
-            "bastion_port": plan.router.bastion_port,
-            "bastion_user": LOGIN,
-        },
-    )
+    settings: sdk.ProviderArgs = {
+        "zone": plan.zone,
+        "ssh_key_file": str(inputs.key_file),
+        "bastion_host": network.router_address,
+        "bastion_port": plan.router.bastion_port,
+        "bastion_user": LOGIN,
+        "bastion_name": management.bastion.name,
+        "bastion_incarnation": management.bastion.incarnation,
+    }
+    if inputs.host_keys is not None:
+        settings["host_keys_file"] = str(inputs.host_keys)
+    bare_metal = sdk.Provider("bare-metal", settings)
     for pool in dict.fromkeys(node.pool for node in nodes):
         machines = GpuPool(
             pool,

@@ -69,6 +69,16 @@ def test_after_a_removal_all_can_be_made_again(plan: Plan) -> None:
     assert len(accepter) == 1
 
 
+def test_a_terminated_instance_is_gone_and_its_address_is_free_again(simple: Plan) -> None:
+    engine = make_all(simple)
+    (host,) = engine.of_type(":Instance")
+    engine.cloud.call("ec2", "terminate_instances", InstanceIds=[host.id])
+    assert host.handler.read(engine.cloud, host.id, host.state) is None
+    ident, state = host.handler.create(engine.cloud, Hint("urn:new", host.name), host.inputs)
+    assert ident != host.id
+    assert state["privateIp"] == "10.64.0.10"
+
+
 def test_a_change_outside_is_seen_and_mended(simple: Plan) -> None:
     engine = make_all(simple)
     (vpc,) = engine.of_type(":Vpc")

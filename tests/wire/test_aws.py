@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 from moto import mock_aws
 
 from daiku.errors import (
@@ -73,3 +74,14 @@ def test_missing_credentials_say_what_to_set(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(CredentialsError, match="no AWS credentials") as failed:
         Aws("ap-northeast-1", endpoint_url="http://127.0.0.1:9", attempts=1).call("ec2", "describe_vpcs")
     assert "AWS_PROFILE" in failed.value.hint
+
+
+def test_an_answer_that_is_not_awss_is_an_error_of_the_api(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def describe(self) -> None:
+            raise ResponseParserError("<html>")
+
+    aws = Aws("ap-northeast-1", **KEYS)
+    monkeypatch.setattr(aws, "_client", lambda _: Client())
+    with pytest.raises(ApiError, match="not one of AWS's"):
+        aws.call("ec2", "describe")

@@ -14,6 +14,7 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 from botocore.exceptions import ConnectionError as BotoConnectionError
+from botocore.parsers import ResponseParserError
 
 from daiku.errors import (
     ApiError,
@@ -94,6 +95,8 @@ class Aws:
             ) from error
         except (EndpointConnectionError, BotoConnectionError) as error:
             raise UnreachableError(f"no answer: {error}", where=where, hint="is the network up?") from error
+        except ResponseParserError as error:
+            raise ApiError("the answer is not one of AWS's", where=where) from error
         except BotoCoreError as error:
             raise ApiError(str(error), where=where) from error
         return {key: value for key, value in answer.items() if key != "ResponseMetadata"}

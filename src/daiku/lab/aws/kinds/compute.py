@@ -100,6 +100,7 @@ class Instance(Ec2Kind):
             "SubnetId": inputs["subnetId"],
             "Groups": inputs["vpcSecurityGroupIds"],
             "AssociatePublicIpAddress": inputs["associatePublicIpAddress"],
+            "DeleteOnTermination": True,  # AWS's default; moto keeps the address in use without it
         }
         if "privateIp" in inputs:
             nic["PrivateIpAddress"] = inputs["privateIp"]
@@ -116,7 +117,6 @@ class Instance(Ec2Kind):
             InstanceType=inputs["instanceType"],
             MinCount=1,
             MaxCount=1,
-            ClientToken=hint.urn[-64:],
             NetworkInterfaces=[nic],
             TagSpecifications=self.marked(hint, inputs),
             **more,
