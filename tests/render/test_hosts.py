@@ -223,7 +223,8 @@ def test_the_virtual_address_is_on_loopback_and_silent(host: str, vip: str | Non
     assert keys.get(f"net.ipv4.conf.{node.interface}.arp_ignore") == ("1" if vip else None)
     assert keys.get(f"net.ipv4.conf.{node.interface}.arp_announce") == ("2" if vip else None)
     # The kernel takes the higher of `all` and the device: `all` would silence rails too.
-    assert not [key for key in keys if key.startswith(("net.ipv4.conf.all.", "net.ipv4.conf.default."))]
+    arp = [key for key in keys if key.rsplit(".", 1)[1].startswith("arp_")]
+    assert not [key for key in arp if key.startswith(("net.ipv4.conf.all.", "net.ipv4.conf.default."))]
 
 
 def test_rails_answer_for_the_node_address_and_name_their_own() -> None:
@@ -233,6 +234,9 @@ def test_rails_answer_for_the_node_address_and_name_their_own() -> None:
             keys[f"net.ipv4.conf.{rail.nic}.{key}"] for key in ("rp_filter", "arp_ignore", "arp_announce")
         ]
         assert settings == ["2", "0", "2"]
+    # Else a rail that lost its carrier keeps its route, and the traffic with it.
+    assert keys["net.ipv4.conf.all.ignore_routes_with_linkdown"] == "1"
+    assert not [key for key in sysctls(BUNDLES[CONTROL]) if "linkdown" in key]
 
 
 def test_settings_of_bridges_are_apart_and_harmless_without_the_module() -> None:
