@@ -21,6 +21,8 @@ TRIGGER_SECONDS = 900.0
 
 OnStep = Callable[[str, str], None]
 """Called with a step (`files`, `trigger`, `reconnect`) and a message."""
+Approve = Callable[[HostReport], None]
+"""Called with what is about to be done on a host; a HostError that it raises keeps it from being done."""
 
 
 class StoppedError(Exception):
@@ -36,6 +38,7 @@ def converge(
     root: str = "/",
     reconnect: Callable[[], Session] | None = None,
     stopped: Callable[[], bool] = lambda: False,
+    approve: Approve = lambda _report: None,
     on_step: OnStep = lambda _step, _message: None,
     silence: float = SILENCE_SECONDS,
 ) -> HostReport:
@@ -43,7 +46,8 @@ def converge(
 
     A host that is right already costs one round trip. `reconnect` makes a new session when the old one is lost while
     the host changes (as a new network configuration may do): the helper goes on without us, and its receipt is read.
-    `stopped` is asked before the change begins; StoppedError when it says yes. `root` is a folder to take for the
+    `stopped` is asked before the change begins; StoppedError when it says yes. `approve` sees what is about to be done
+    and may raise a HostError: then nothing is. `root` is a folder to take for the
     host's root, for rehearsals. `silence`: seconds without a sign of life after which the connection counts as lost.
     Raises HostError: HostUnreachableError, HostDiskFullError, or a plain one.
     """
@@ -62,6 +66,7 @@ def converge(
             return HostReport(bundle.host, digest, changes, due, dry_run, sent, trips, _since(began))
         if stopped():
             raise StoppedError
+        approve(HostReport(bundle.host, digest, changes, due, True, sent, trips, _since(began)))
         contents = bundle.blobs()
         try:
             report = talk.go({sha256: contents[sha256] for sha256 in found["needed"]})
@@ -152,7 +157,8 @@ def _change(entry: dict[str, Any], file: HostFile | None) -> FileChange:
     renewed = bool({"create", "type", "content", "remove"} & set(what))
     private = renewed and not all(rights.mode & 0o004 for rights in (before, after) if rights)
     diff = "" if private or not renewed else _diff(entry, file)
-    return FileChange(entry["path"], what, before, after, diff, private)
+    digests = (str(old.get("sha256", "")) if old else "", file.sha256 if file else "")
+    return FileChange(entry["path"], what, before, after, diff, private, *digests)
 
 
 def _diff(entry: dict[str, Any], file: HostFile | None) -> str:

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from daiku.apply.converge import StoppedError, converge
+from daiku.apply.converge import Approve, StoppedError, converge
 from daiku.apply.report import FleetReport, HostReport
 from daiku.apply.targets import Target, Targets
 from daiku.errors import DaikuError, HostError, HostUnreachableError
@@ -62,6 +62,7 @@ class _Work:
     dry_run: bool
     run_id: str
     on_event: OnEvent
+    approve: Approve
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     told: threading.Lock = field(default_factory=threading.Lock)
@@ -120,8 +121,10 @@ def run(
     dry_run: bool = False,
     run_id: str = "",
     on_event: OnEvent = lambda _host, _step, _message: None,
+    approve: Approve = lambda _report: None,
 ) -> FleetReport:
     """Converge every target that has a bundle; the others are not contacted. With `dry_run` nothing changes.
+    `approve` sees, from many threads, what is about to be done on a host; its HostError keeps that host as it is.
 
     The bastion comes last, because its new network could cut off the hosts behind it. Hosts' failures are in the
     report, none is raised. StateError: the private key cannot be used.
@@ -130,7 +133,7 @@ def run(
     """
     load_key(key_file)
     began = time.monotonic()
-    work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event)
+    work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event, approve)
     outcomes: dict[str, _Outcome] = {}
     chosen = [host for host in targets.hosts if host.name in bundles]
     bastion = targets.bastion
@@ -235,6 +238,7 @@ def _converge(
         root=work.settings.root,
         reconnect=lambda: work.connect(target, jump, RECONNECT_SECONDS),
         stopped=work.stop.is_set,
+        approve=work.approve,
         on_step=lambda step, message: work.tell(target.name, step, message),
     )
 

@@ -28,7 +28,8 @@ class FileChange:
     """One file that differs. `before` is None for a new file, `after` for one that goes away.
 
     `diff` is a unified diff, "" where there is none to show; `private` says that there is one, but that the file is
-    not for everybody's eyes: its contents are neither read back nor shown.
+    not for everybody's eyes: its contents are neither read back nor shown. The digests are SHA-256 of the contents, ""
+    where there is none or what stands there is no plain file.
     """
 
     path: str
@@ -37,6 +38,8 @@ class FileChange:
     after: Rights | None
     diff: str
     private: bool
+    before_sha256: str = ""
+    after_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,11 @@ def compare(host: Host, want: dict[str, Any]) -> dict[str, Any] | None:
         return {"path": want["path"], "what": ["create"], "before": None}
     except NotADirectoryError:
         raise HelperError("validate", f"{path}: a file is where a directory should be") from None
-    before = {"mode": stat.S_IMODE(info.st_mode), "uid": info.st_uid, "gid": info.st_gid}
+    before: dict[str, Any] = {
+        "mode": stat.S_IMODE(info.st_mode),
+        "uid": info.st_uid,
+        "gid": info.st_gid,
+    }
     if stat.S_ISLNK(info.st_mode):
         return {"path": want["path"], "what": ["type"], "before": before}
     if stat.S_ISDIR(info.st_mode):
@@ -98,7 +102,8 @@ def compare(host: Host, want: dict[str, Any]) -> dict[str, Any] | None:
     if not stat.S_ISREG(info.st_mode):
         raise HelperError("validate", f"{path}: a device, pipe or socket is where a file should be")
     what: list[str] = []
-    if info.st_size != want["size"] or digest_of(path, host.wire) != want["sha256"]:
+    before["sha256"] = digest_of(path, host.wire)
+    if before["sha256"] != want["sha256"]:
         what.append("content")
     if before["mode"] != want["mode"]:
         what.append("mode")
@@ -128,7 +133,13 @@ def obsolete(host: Host, manifest: dict[str, Any], receipt: dict[str, Any]) -> l
         except (FileNotFoundError, NotADirectoryError):
             continue
         if not stat.S_ISDIR(info.st_mode):
-            before = {"mode": stat.S_IMODE(info.st_mode), "uid": info.st_uid, "gid": info.st_gid}
+            before: dict[str, Any] = {
+                "mode": stat.S_IMODE(info.st_mode),
+                "uid": info.st_uid,
+                "gid": info.st_gid,
+            }
+            if stat.S_ISREG(info.st_mode):
+                before["sha256"] = digest_of(host.at(path), host.wire)
             gone.append({"path": path, "what": ["remove"], "before": before})
     return gone
 
