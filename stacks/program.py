@@ -109,13 +109,14 @@ def _gpu_pools(inputs: Inputs, network: Network, management: Management, made: M
         return
     private_network = plan.node_network.private_network
     assert private_network is not None, "the plan has GPU nodes and no private network to reach them by"
+    bastion = next(node.name for node in plan.nodes if node.address == plan.router.bastion_address)
     settings: sdk.ProviderArgs = {
         "zone": plan.zone,
         "ssh_key_file": str(inputs.key_file),
         "bastion_host": network.router_address,
         "bastion_port": plan.router.bastion_port,
         "bastion_user": LOGIN,
-        "bastion_name": management.bastion.name,
+        "bastion_name": bastion,
         "bastion_incarnation": management.bastion.incarnation,
     }
     if inputs.host_keys is not None:

@@ -22,7 +22,9 @@
     │   ├── HostAuthError         23   the host refuses our key
     │   └── HostDiskFullError     24   no space left on the host
     ├── ApplyError                25   some hosts failed; carries one HostError a host
-    └── LabError                  30   the lab cannot start or is not running
+    ├── LabError                  30   the lab cannot start or is not running
+    ├── IncompleteError            -   (provider) made or changed by half; has the exit code of its cause
+    └── CancelledError           130   (provider) the engine was told to stop
 
 Exit code 0 is success, 2 a wrong command line (click), 130 an interruption. `docs/exit-codes.md` explains each
 for users. A message says what happened; `where` names the place (file:line, host, resource); `hint` is the next step.

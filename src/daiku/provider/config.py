@@ -47,7 +47,21 @@ CONFIG = (
     Field(
         name="bastionHostKey",
         type=STRING,
-        description="Pinned host key of the bastion (ssh-ed25519 AAAA...). Default: trusted at first "
-        "contact.",
+        description="Pinned host key of the bastion (ssh-ed25519 AAAA...). Default: see hostKeysFile.",
+    ),
+    Field(
+        name="bastionName", type=STRING, description="Name of the bastion among host keys.", default="bastion"
+    ),
+    Field(
+        name="bastionIncarnation",
+        type=STRING,
+        description="Changes when the bastion is made anew: its pinned key is void then.",
+        default="",
+    ),
+    Field(
+        name="hostKeysFile",
+        type=STRING,
+        description="The cluster's ledger, where the bastion's key is pinned at the first contact, for `daiku "
+        "apply` too. Default: trusted at the first contact of each run.",
     ),
 )

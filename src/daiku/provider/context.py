@@ -9,21 +9,27 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from daiku.provider.host_pins import OneKey
 from daiku.provider.identity import mark
 from daiku.wire.listings import Listings
 from daiku.wire.phy import Phy
 from daiku.wire.sakura_cloud import SakuraCloud
+from daiku.wire.ssh_types import HostKeys
 
 
 @dataclass(frozen=True, slots=True)
 class SshSettings:
-    """How to log in to freshly installed servers. `bastion_host` empty: straight."""
+    """How to log in to freshly installed servers. `bastion_host` empty: straight.
+
+    `bastion_name` is the bastion's in `bastion_keys`, where its pinned host key is.
+    """
 
     key_file: Path | None = None
     bastion_host: str = ""
     bastion_port: int = 22
     bastion_user: str = "root"
-    bastion_host_key: str = ""
+    bastion_name: str = "bastion"
+    bastion_keys: HostKeys = field(default_factory=OneKey)
 
 
 def _utc() -> datetime:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from daiku.errors import HostAuthError, HostError, HostUnreachableError, StateError
 from daiku.provider.context import SshSettings
 from daiku.provider.fields import Props
+from daiku.provider.host_pins import OneKey
 from daiku.provider.phy_flow import Evidence
 from daiku.wire.ssh import Session, connect, load_key
 from daiku.wire.ssh_types import Endpoint
@@ -32,21 +33,6 @@ netplan apply
 _AS_ROOT = 'if [ "$(id -u)" = 0 ]; then exec sh -s; else exec sudo -n sh -s; fi'
 
 
-@dataclass(slots=True)
-class OneKey:
-    """The pin of one host, in memory: `key` empty until the first contact."""
-
-    key: str = ""
-
-    def pinned(self, host: str) -> str | None:
-        del host
-        return self.key or None
-
-    def pin(self, host: str, key: str) -> None:
-        del host
-        self.key = key
-
-
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a probe saw. `key` is the host's key where it let us in."""
@@ -66,13 +52,17 @@ class PhyHost:
         self._pin = OneKey(key)
 
     def probe(self, token: str) -> Found:
-        """Whether the host carries `token` in the keys that opened it."""
+        """Whether the host carries `token` in the keys that opened it. What the bastion refuses says nothing about the
+        host: that is raised.
+        """
         try:
             with self.session() as session:
                 result = session.run('cat "$HOME/.ssh/authorized_keys"', timeout=STEP_SECONDS)
                 shows = f"daiku-install={token}".encode() in result.stdout
                 return Found(Evidence.NEW if shows else Evidence.OLD, session.host_key)
-        except HostAuthError:
+        except HostAuthError as error:
+            if error.host != self._name:
+                raise
             return Found(Evidence.OLD)
         except HostUnreachableError:
             return Found(Evidence.SILENT)
@@ -112,10 +102,10 @@ class PhyHost:
         assert ssh.key_file is not None
         return stack.enter_context(
             connect(
-                "bastion",
+                ssh.bastion_name,
                 Endpoint(ssh.bastion_host, ssh.bastion_port, ssh.bastion_user),
                 key_file=ssh.key_file,
-                host_keys=OneKey(ssh.bastion_host_key),
+                host_keys=ssh.bastion_keys,
                 timeout=STEP_SECONDS,
             )
         )

@@ -12,6 +12,7 @@ from daiku.provider.config import CONFIG
 from daiku.provider.context import Context, SshSettings
 from daiku.provider.fields import Props
 from daiku.provider.handler import Handler, Interrupt, Plugin
+from daiku.provider.host_pins import LedgerKeys, OneKey
 from daiku.provider.resources.aws_connect import AwsConnectHandler
 from daiku.provider.resources.bridge import BridgeHandler
 from daiku.provider.resources.disk import DiskHandler
@@ -39,6 +40,7 @@ from daiku.wire.listings import Listings
 from daiku.wire.phy import Phy
 from daiku.wire.retry import Tempo
 from daiku.wire.sakura_cloud import SakuraCloud
+from daiku.wire.ssh_types import HostKeys
 
 LISTING_SECONDS = 5.0
 """How old a listing may be that serves the reads of a refresh."""
@@ -117,7 +119,7 @@ def configure(settings: Props, interrupt: Interrupt) -> Context:
         listings=Listings(cloud, max_age=LISTING_SECONDS),
         zone=endpoints.zone,
         namespace=settings["namespace"],
-        ssh=_ssh(settings),
+        ssh=ssh_settings(settings),
     )
 
 
@@ -140,15 +142,25 @@ def _number(settings: Props, name: str) -> float:
     return number
 
 
-def _ssh(settings: Props) -> SshSettings:
+def ssh_settings(settings: Props) -> SshSettings:
+    """How hosts are reached, from checked settings."""
     key_file: Any = settings.get("sshKeyFile")
     return SshSettings(
         key_file=Path(key_file).expanduser() if key_file else None,
         bastion_host=settings.get("bastionHost", ""),
         bastion_port=settings["bastionPort"],
         bastion_user=settings["bastionUser"],
-        bastion_host_key=settings.get("bastionHostKey", ""),
+        bastion_name=settings["bastionName"],
+        bastion_keys=_bastion_keys(settings),
     )
+
+
+def _bastion_keys(settings: Props) -> HostKeys:
+    if key := settings.get("bastionHostKey"):
+        return OneKey(key)
+    if file := settings.get("hostKeysFile"):
+        return LedgerKeys(Path(file).expanduser(), settings["bastionIncarnation"])
+    return OneKey()
 
 
 PLUGIN = Plugin(

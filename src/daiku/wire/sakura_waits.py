@@ -17,6 +17,7 @@ from daiku.wire.sakura_kinds import APPLIANCE, DISK, SWITCH, Kind
 AVAILABLE_SECONDS = 1200.0
 FREE_SECONDS = 600.0
 REFUSALS = 10
+"""Power calls in a row (200 s at the real API's pace) that may be refused before it is an error."""
 
 
 class SakuraWaits(SakuraCalls):

@@ -10,7 +10,7 @@ from daiku.errors import DeadlineError
 from daiku.provider.context import Context
 from daiku.provider.fields import BOOLEAN, Field
 from daiku.provider.identity import PENDING
-from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off
+from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_list, id_of
 
@@ -49,7 +49,7 @@ class Appliance(CloudObject):
         """Switch it off and delete it. A load balancer that was just made switches itself on: then again."""
         ctx.cloud.wait_available(self.kind, ident, zone=zone)
         for last in (False,) * (_TRIES - 1) + (True,):
-            power_off(ctx, self.kind, ident, zone, force=True)
+            ctx.cloud.power_off(self.kind, ident, zone=zone, force=True)
             try:
                 deadline = _POLLS * ctx.cloud.tempo.poll
                 ctx.cloud.delete_when_free(self.kind, ident, zone=zone, deadline=deadline)

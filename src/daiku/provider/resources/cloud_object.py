@@ -7,11 +7,10 @@ after a crash, an update and the adoption of a leftover are one piece of code.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from daiku.errors import ConflictError, DaikuError, NotFoundError, UnreachableError
+from daiku.errors import DaikuError, NotFoundError, UnreachableError
 from daiku.provider.context import Context
 from daiku.provider.diffing import diff
 from daiku.provider.fields import Change, Failure, Props, ResourceType
@@ -20,8 +19,6 @@ from daiku.provider.identity import PREVIOUS, carries, own_tags, signed, unsigne
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import APPEAR_SECONDS, as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import Kind
-
-_POWER_TRIES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,29 +198,6 @@ class CloudObject(ABC):
 
     def _successor(self, ctx: Context, ident: str, zone: str | None) -> Json | None:
         return ctx.cloud.find_successor(self.kind, ident, zone=zone) if self.tagged else None
-
-
-def power_on(ctx: Context, kind: Kind, ident: str, zone: str | None, user_data: str | None = None) -> None:
-    """Boot and wait until it is up. An earlier run's call may be under way still: its 409 is waited out."""
-    _patiently(ctx, lambda: ctx.cloud.power_on(kind, ident, zone=zone, user_data=user_data))
-
-
-def power_off(
-    ctx: Context, kind: Kind, ident: str, zone: str | None, *, force: bool = False, grace: float = 180.0
-) -> None:
-    """Shut down and wait until it is down; `force` and `grace` as in the client."""
-    _patiently(ctx, lambda: ctx.cloud.power_off(kind, ident, zone=zone, force=force, grace=grace))
-
-
-def _patiently(ctx: Context, call: Callable[[], object]) -> None:
-    for _ in range(_POWER_TRIES - 1):
-        try:
-            call()
-        except ConflictError:
-            ctx.cloud.sleep(ctx.cloud.tempo.repeat_power)
-        else:
-            return
-    call()
 
 
 def same(live: object, wanted: object) -> bool:

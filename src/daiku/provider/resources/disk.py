@@ -6,7 +6,7 @@ from daiku.errors import ApiError, ConflictError
 from daiku.provider.context import Context
 from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, Props, ResourceType
 from daiku.provider.identity import TAG
-from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off
+from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, ident
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
@@ -116,7 +116,7 @@ class DiskHandler(CloudObject):
                     hint="shut that server down, or disconnect the disk from it",
                 )
             if running:
-                power_off(ctx, SERVER, server_id, zone)
+                ctx.cloud.power_off(SERVER, server_id, zone=zone)
             ctx.cloud.act("DELETE", DISK, ident, "to/server", zone=zone)
         super().remove(ctx, ident, zone)
 

@@ -16,7 +16,7 @@ from daiku.provider.fields import (
     ResourceType,
 )
 from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
-from daiku.provider.resources.cloud_object import Goal, power_on
+from daiku.provider.resources.cloud_object import Goal
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -171,7 +171,7 @@ class LoadBalancerHandler(Appliance):
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         ident = id_of(live)
         live = ctx.cloud.wait_available(LOAD_BALANCER, ident, zone=goal.zone)
-        power_on(ctx, LOAD_BALANCER, ident, goal.zone)
+        ctx.cloud.power_on(LOAD_BALANCER, ident, zone=goal.zone)
         if not goal.olds or _vips(live) != goal.inputs["vips"] or not is_applied(live):
             settings: Json = {"LoadBalancer": [_vip_body(vip) for vip in goal.inputs["vips"]]}
             live = self.apply_settings(ctx, live, settings, goal)

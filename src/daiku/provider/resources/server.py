@@ -15,7 +15,7 @@ from daiku.provider.fields import (
     Props,
     ResourceType,
 )
-from daiku.provider.resources.cloud_object import CloudObject, Goal, power_off, power_on
+from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.provider.resources.common import (
     DESCRIPTION,
     NAME,
@@ -252,7 +252,7 @@ class ServerHandler(CloudObject):
         zone, inputs = goal.zone, goal.inputs
         edit = self._edit_due(live, goal)
         if self._down_needed(live, goal) or (edit and is_up(live)):
-            power_off(ctx, SERVER, id_of(live), zone)
+            ctx.cloud.power_off(SERVER, id_of(live), zone=zone)
         live = self.set_attributes(ctx, live, goal)
         if self._plan_differs(live, inputs):
             # Older marks of earlier changes would fill the ten tags: only the coming one is needed.
@@ -272,9 +272,9 @@ class ServerHandler(CloudObject):
     def _power(self, ctx: Context, live: Json, goal: Goal) -> Json:
         ident = id_of(live)
         if goal.inputs["power"] == "up":
-            power_on(ctx, SERVER, ident, goal.zone, goal.inputs.get("userData"))
+            ctx.cloud.power_on(SERVER, ident, zone=goal.zone, user_data=goal.inputs.get("userData"))
         else:
-            power_off(ctx, SERVER, ident, goal.zone)
+            ctx.cloud.power_off(SERVER, ident, zone=goal.zone)
         return ctx.cloud.read(SERVER, ident, zone=goal.zone)
 
     def _plan_differs(self, live: Json, inputs: Props) -> bool:
@@ -308,7 +308,7 @@ class ServerHandler(CloudObject):
 
     def remove(self, ctx: Context, ident: str, zone: str | None) -> None:
         """Switch it off and delete it; its disks are resources of their own and stay."""
-        power_off(ctx, SERVER, ident, zone, grace=FAREWELL_SECONDS)
+        ctx.cloud.power_off(SERVER, ident, zone=zone, grace=FAREWELL_SECONDS)
         ctx.cloud.delete_when_free(SERVER, ident, zone=zone)
 
     def state(self, ctx: Context, live: Json, prior: Props) -> Props:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daiku.provider.context import Context
 from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, Props, ResourceType
 from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
-from daiku.provider.resources.cloud_object import Goal, power_off, power_on
+from daiku.provider.resources.cloud_object import Goal
 from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE
 from daiku.provider.resources.vpc_router_fields import NETWORK_FIELDS, SETTINGS_FIELDS
 from daiku.provider.resources.vpc_router_settings import addresses_of, decode, encode, public_of
@@ -118,13 +118,13 @@ class VpcRouterHandler(Appliance):
             settings = {"Router": encode(goal.inputs, as_dict(as_dict(live.get("Settings")).get("Router")))}
             live = self.apply_settings(ctx, live, settings, goal)
         live = self.set_attributes(ctx, live, goal)
-        power_on(ctx, VPC_ROUTER, ident, zone)
+        ctx.cloud.power_on(VPC_ROUTER, ident, zone=zone)
         return ctx.cloud.read(VPC_ROUTER, ident, zone=zone)
 
     def _rewire(self, ctx: Context, live: Json, wanted: dict[int, str], zone: str | None) -> None:
         """Connect and disconnect private NICs: the router is down meanwhile."""
         ident = id_of(live)
-        power_off(ctx, VPC_ROUTER, ident, zone)
+        ctx.cloud.power_off(VPC_ROUTER, ident, zone=zone)
         now = _switches(live)
         for nic in sorted(now.keys() | wanted.keys()):
             if now.get(nic) == wanted.get(nic):

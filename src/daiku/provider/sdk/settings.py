@@ -27,6 +27,9 @@ class ProviderArgs(TypedDict):
     bastion_port: NotRequired[pulumi.Input[int]]
     bastion_user: NotRequired[pulumi.Input[str]]
     bastion_host_key: NotRequired[pulumi.Input[str]]
+    bastion_name: NotRequired[pulumi.Input[str]]
+    bastion_incarnation: NotRequired[pulumi.Input[str]]
+    host_keys_file: NotRequired[pulumi.Input[str]]
 
 
 class Provider(pulumi.ProviderResource):
