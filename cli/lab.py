@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 from pathlib import Path
@@ -54,8 +55,13 @@ def lab() -> None:
     show_default=True,
     help="Further GPU servers a pool, to rehearse growth.",
 )
+@click.option(
+    "--restore",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="Begin with a state that `daiku lab save` wrote.",
+)
 @json_option
-def up(file: Path, scale: float, spares: int, as_json: bool) -> None:
+def up(file: Path, scale: float, spares: int, restore: Path | None, as_json: bool) -> None:
     """Start the lab for the cluster of the file (tools that are missing are built first)."""
     from daiku.lab import control
     from daiku.lab.files import lab_dir, read_state
@@ -73,6 +79,7 @@ def up(file: Path, scale: float, spares: int, as_json: bool) -> None:
         scale=scale,
         spares=spares,
         progress=progress.line,
+        restore=restore,
     )
     if as_json:
         output.emit_json({"pid": state.pid, "sakura": state.sakura_url, "aws": state.aws_url})
@@ -146,3 +153,129 @@ def down(as_json: bool) -> None:
         output.emit_json({"stopped": stopped})
     else:
         output.say("the lab is down" if stopped else "no lab was running")
+
+
+@lab.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@json_option
+def save(file: Path, as_json: bool) -> None:
+    """Write the state of both Sakura APIs to FILE (mode 0600), for `daiku lab up --restore FILE`.
+
+    Objects, settings, transitions that are due, fault rules and the clock. Not the contents of the hosts' disks, nor
+    AWS: both begin anew.
+    """
+    from daiku.lab import control
+    from daiku.lab.files import lab_dir, write_private
+
+    text = control.knock(control.require(lab_dir()), "GET", "state")
+    write_private(file, text)
+    if as_json:
+        output.emit_json({"file": str(file), "bytes": len(text.encode())})
+    else:
+        output.say(f"saved to {file}")
+
+
+@lab.group()
+def fault() -> None:
+    """Bad days on demand: spoil chosen calls or things of the running lab."""
+
+
+@fault.command("add")
+@click.argument("route")
+@click.argument("kind")
+@click.option(
+    "--times", type=click.IntRange(0), default=1, show_default=True, help="How often it may strike."
+)
+@click.option("--always", is_flag=True, help="Strike without end.")
+@click.option("--seconds", type=click.FloatRange(0), help="How long; `daiku lab fault kinds` says of what.")
+@click.option("--after", is_flag=True, help="Carry the call out, then lose its answer.")
+@click.option("--chance", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True)
+@json_option
+def fault_add(
+    route: str,
+    kind: str,
+    times: int,
+    always: bool,
+    seconds: float | None,
+    after: bool,
+    chance: float,
+    as_json: bool,
+) -> None:
+    """Add a rule. ROUTE is a regular expression over "METHOD /path"; for kinds of things, over "WHAT ID NAME".
+
+    \b
+    daiku lab fault add 'PUT .*/power$' 503 --times 3
+    daiku lab fault add 'disk .* cp-1' disk_failed
+    daiku lab fault add 'phy 100000000001' install_hangs
+    """
+    rule = {
+        "route": route,
+        "kind": kind,
+        "times": None if always else times,
+        "seconds": seconds,
+        "after": after,
+        "chance": chance,
+    }
+    _show_faults("POST", {"faults": [rule]}, as_json=as_json)
+
+
+@fault.command("load")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
+@json_option
+def fault_load(file: Path, as_json: bool) -> None:
+    """Add the rules of a YAML file: `seed` (optional) and `faults`, a list of rules."""
+    from daiku.errors import LabError
+    from daiku.lab.sakura.faults import parse_plan
+
+    try:
+        plan = parse_plan(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LabError(f"not a fault file: {error}", where=str(file)) from None
+    _show_faults("POST", plan.model_dump(exclude_unset=True), as_json=as_json)
+
+
+@fault.command("list")
+@json_option
+def fault_list(as_json: bool) -> None:
+    """The rules in force, and how often each struck."""
+    _show_faults("GET", None, as_json=as_json)
+
+
+@fault.command("clear")
+@json_option
+def fault_clear(as_json: bool) -> None:
+    """Take all rules away. What they broke stays broken; servers that the vendor locked are given back."""
+    _show_faults("DELETE", None, as_json=as_json)
+
+
+@fault.command("kinds")
+@json_option
+def fault_kinds(as_json: bool) -> None:
+    """What can go wrong."""
+    from daiku.lab.sakura.faults import MEANINGS
+
+    if as_json:
+        output.emit_json(MEANINGS)
+    else:
+        output.table(["kind", "what happens"], list(MEANINGS.items()))
+
+
+def _show_faults(method: str, content: dict[str, object] | None, *, as_json: bool) -> None:
+    from daiku.lab import control
+    from daiku.lab.files import lab_dir
+
+    plan = json.loads(control.knock(control.require(lab_dir()), method, "faults", content))
+    if as_json:
+        output.emit_json(plan)
+        return
+    rows = [
+        [
+            rule["kind"],
+            rule["route"],
+            "always" if rule["times"] is None else str(rule["times"]),
+            f"{rule['chance']:g}",
+            str(rule["struck"]),
+        ]
+        for rule in plan["rules"]
+    ]
+    output.table(["kind", "route", "times", "chance", "struck"], rows, title=f"faults, seed {plan['seed']}")

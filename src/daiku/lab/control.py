@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +37,23 @@ def up(
     scale: float,
     spares: int,
     progress: Progress,
+    restore: Path | None = None,
 ) -> LabState:
     """The running lab of `folder`, started when there is none. Tools that are missing are built first (cached).
 
     cluster, bastion_port: as in `cluster_file`. scale: virtual seconds a real second, for the emulated APIs.
-    LabError, MissingToolError.
+    restore: a state that `daiku lab save` wrote, to begin with. LabError, MissingToolError.
     """
     running = read_state(folder)
+    if running and restore is not None:
+        raise LabError("a lab runs here already", where=str(folder), hint="stop it with: daiku lab down")
     if running:
         return running
+    from daiku.lab import restore as saved
     from daiku.lab.ports import need_free
     from daiku.lab.toolbox import prepare
+
+    kept = saved.connect_secret(restore) if restore is not None else None
 
     need_free(bastion_port)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,8 +68,9 @@ def up(
         token=str(uuid.uuid4()),
         secret=secrets.token_urlsafe(24),
         admin_token=secrets.token_urlsafe(24),
-        connect_secret=secrets.token_urlsafe(18),
+        connect_secret=kept or secrets.token_urlsafe(18),
         bin_dir=str(folder / "bin"),
+        restore=str(restore.absolute()) if restore is not None else "",
     )
     write_private(folder / "config.json", config.model_dump_json(indent=1))
     (folder / "lab.json").unlink(missing_ok=True)
@@ -159,12 +168,24 @@ def environment(state: LabState) -> dict[str, str]:
 
 def describe(state: LabState) -> dict[str, Any]:
     """What stands in the lab now: hosts, and the counts of API calls, read from its process."""
+    return json.loads(knock(state, "GET", "status"))
+
+
+def knock(state: LabState, method: str, page: str, content: Any = None) -> str:
+    """One call at the running lab's own door, `/_lab/PAGE`; the answer's text. LabError with what the lab said."""
     request = urllib.request.Request(  # noqa: S310 - the address is the lab's own, on loopback
-        f"{state.sakura_url}/_lab/status", headers={"Authorization": f"Bearer {state.config.admin_token}"}
+        f"{state.sakura_url}/_lab/{page}",
+        data=None if content is None else json.dumps(content).encode(),
+        headers={"Authorization": f"Bearer {state.config.admin_token}"},
+        method=method,
     )
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - as above
-            return json.loads(answer.read())
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - as above
+            return answer.read().decode()
+    except urllib.error.HTTPError as error:
+        bad = error.code == HTTPStatus.BAD_REQUEST
+        said = json.loads(error.read()).get("error", "") if bad else str(error)
+        raise LabError(f"the lab refused: {said}", where=page) from error
     except OSError as error:
         raise LabError(
             f"the lab does not answer: {error}", where=state.sakura_url, hint="run: daiku lab down"

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from daiku.errors import DaikuError
+from daiku.lab import restore
 from daiku.lab.aws.server import HostedInterface
 from daiku.lab.aws.server import start as start_aws
 from daiku.lab.clock import Clock
@@ -41,10 +42,11 @@ def run(folder: Path, stop: threading.Event) -> None:
     account = Account(token=config.token, secret=config.secret)
     secrets = {cluster.aws.connect.secret_key.from_env: config.connect_secret} if cluster.aws else {}
     world_clock = Clock(scale=config.scale)
-    world = World(
-        clock=world_clock,
-        inventory=inventory(cluster, account=account, secrets=secrets, spares=config.spares),
-        seed=config.seed,
+    ordered = inventory(cluster, account=account, secrets=secrets, spares=config.spares)
+    world = (
+        restore.world(Path(config.restore), world_clock, ordered)
+        if config.restore
+        else World(clock=world_clock, inventory=ordered, seed=config.seed)
     )
     aws = start_aws(
         host="127.0.0.1",

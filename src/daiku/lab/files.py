@@ -29,6 +29,8 @@ class LabConfig(BaseModel):
     admin_token: str
     connect_secret: str
     bin_dir: str
+    restore: str = ""
+    """A saved state that the lab begins with; "" begins anew."""
 
 
 class LabState(BaseModel):

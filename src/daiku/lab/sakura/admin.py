@@ -13,7 +13,9 @@ from daiku.lab.sakura.world import World
 
 
 def answer(world: World, token: str, request: Request, body: bytes | None) -> Response:
-    """GET state, topology, audit?since=N; GET or POST clock ({"advance": virtual seconds}). 403 without the token."""
+    """GET state, topology, audit?since=N; GET or POST clock ({"advance": virtual seconds});
+    GET, POST (the content of a fault file) or DELETE faults. 403 without the token.
+    """
     given = request.headers.get("authorization", "")
     if not token or not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
         return JSONResponse({"error": "the lab's admin token is needed"}, status_code=403)
@@ -32,6 +34,13 @@ def answer(world: World, token: str, request: Request, body: bytes | None) -> Re
             return JSONResponse({"now": world.clock.now(), "scale": world.clock.scale})
         case "POST", "/_lab/clock":
             return _advance(world, body)
+        case "GET", "/_lab/faults":
+            return JSONResponse(world.faults.model_dump())
+        case "POST", "/_lab/faults":
+            return _add_faults(world, body)
+        case "DELETE", "/_lab/faults":
+            world.faults.clear()
+            return JSONResponse(world.faults.model_dump())
         case _:
             return JSONResponse({"error": "unknown path"}, status_code=404)
 
@@ -45,3 +54,11 @@ def _advance(world: World, body: bytes | None) -> Response:
         return JSONResponse({"error": 'wanted {"advance": virtual seconds}'}, status_code=400)
     world.clock.advance(seconds)
     return JSONResponse({"now": world.clock.now()})
+
+
+def _add_faults(world: World, body: bytes | None) -> Response:
+    try:
+        world.faults.load(json.loads(body or b""))
+    except (ValueError, RecursionError) as error:
+        return JSONResponse({"error": str(error)}, status_code=400)
+    return JSONResponse(world.faults.model_dump())

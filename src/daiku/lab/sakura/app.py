@@ -80,7 +80,7 @@ class _App:
         if request.method not in ("GET", "HEAD"):
             self.world.changed()
         if fault is not None and fault.kind == "slow":
-            await asyncio.sleep(fault.seconds)
+            await asyncio.sleep(fault.delay())
         if fault is not None and fault.kind == "eof":
             await _hang_up(send)
             return
@@ -109,8 +109,8 @@ class _App:
             return Outcome(0, None)
         status = int(fault.kind)
         if _PHY.fullmatch(request.scope["path"]):
-            return phy_app.refuse(status, fault.seconds)
-        return iaas_app.refuse(self.world, request, status, fault.seconds)
+            return phy_app.refuse(status, fault.delay())
+        return iaas_app.refuse(self.world, request, status, fault.delay())
 
     def _knows(self, header: str) -> bool:
         scheme, _, value = header.partition(" ")

@@ -82,7 +82,7 @@ def _vm(world: World, row: Server, names: dict[str, str]) -> Machine:
         kind="vm",
         power=row.power.status == "up",
         boots=row.power.boots,
-        root=f"disk-{boot.id}" if boot is not None and installed is not None else "",
+        root=f"disk-{boot.id}" if boot is not None and installed is not None and not row.silent else "",
         hostname=installed.hostname if installed is not None else "",
         login=installed.login if installed is not None else "root",
         authorized_keys=tuple(installed.authorized_keys) if installed is not None else (),
@@ -115,7 +115,9 @@ def _phy(row: PhyServer, item: PhyServerItem, names: dict[str, str]) -> Machine:
         kind="phy",
         power=row.power == "on" and row.lock != "os_install",
         boots=row.boots,
-        root=f"phy-{row.service_id}-{installed.generation}" if installed is not None else "",
+        root=f"phy-{row.service_id}-{installed.generation}"
+        if installed is not None and not row.silent
+        else "",
         hostname="localhost" if installed is not None else "",
         login=installed.login if installed is not None else "root",
         authorized_keys=tuple(installed.authorized_keys) if installed is not None else (),

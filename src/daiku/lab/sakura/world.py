@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from daiku.lab.clock import Clock
 from daiku.lab.sakura.delivery import deliver
-from daiku.lab.sakura.faults import FaultPlan
+from daiku.lab.sakura.faults import FaultPlan, FaultRule
+from daiku.lab.sakura.holds import hold_servers
 from daiku.lab.sakura.hybrid import join
 from daiku.lab.sakura.inventory import Inventory
 from daiku.lab.sakura.physical import topology
@@ -54,7 +55,8 @@ class World:
         self.inventory = inventory
         self.seed = seed
         self.php_empties = php_empties
-        self.faults = FaultPlan()
+        self.faults = FaultPlan(seed=seed)
+        self.faults.listen(self._plan_changed)
         self.probe: Callable[[str, int], bool] | None = None
         self.audit: deque[Audit] = deque(maxlen=AUDIT_LENGTH)
         self.lock = threading.RLock()
@@ -128,6 +130,11 @@ class World:
             _transitions[pending.kind](self, pending.target, pending.stamp)
         self.changed()
 
+    def _plan_changed(self, added: list[FaultRule]) -> None:
+        with self.lock:
+            hold_servers(self, added)
+        self.changed()
+
     # ---- listeners and log
 
     def on_change(self, callback: Callable[[], None]) -> None:
@@ -179,6 +186,7 @@ class World:
                     "sequences": self._sequences,
                     "calls": self.calls,
                     "php_empties": self.php_empties,
+                    "faults": self.faults.model_dump(),
                     "pending": [p.model_dump() for _, p in sorted(self._pending.items())],
                     "rows": {
                         kind: [row.model_dump() for _, row in sorted(table.items())]
@@ -205,6 +213,8 @@ class World:
             world._next_id = saved["next_id"]
             world._sequences = saved["sequences"]
             world.calls = saved["calls"]
+            plan = FaultPlan.model_validate(saved.get("faults", {"seed": saved["seed"]}))
+            world.faults.seed, world.faults.rules = plan.seed, plan.rules
             for kind, rows in saved["rows"].items():
                 world._rows[kind] = {row["id"]: Record.tables[kind].model_validate(row) for row in rows}
             for pending in saved["pending"]:

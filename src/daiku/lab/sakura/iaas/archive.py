@@ -76,7 +76,8 @@ def _source_info(row: Archive) -> dict[str, Any] | None:
 def _copied(world: World, target: int, _: int) -> None:
     row = world.find(Archive, target)
     if row is not None and row.copying is not None:
-        row.copying, row.availability = None, "available"
+        failed = world.faults.strikes("disk_failed", f"archive {row.id} {row.name}") is not None
+        row.copying, row.availability = None, "failed" if failed else "available"
 
 
 def _own(call: Call) -> Archive:

@@ -25,13 +25,9 @@ from daiku.lab.sakura.records import Record
 B = TypeVar("B", bound="Body")
 
 
-def _no_id(value: object) -> object:
-    return None if str(value) in ("", "0") else value
-
-
 def none_if_zero(value: object) -> object:
     """Clients without optional numbers send 0 (or "") for none."""
-    return None if value in (0, "", "0") and value is not False else value
+    return None if str(value) in ("", "0") else value
 
 
 def _flag(value: object) -> object:
@@ -56,7 +52,7 @@ def _address(value: str) -> str:
     return str(IPv4Address(value)) if value else ""
 
 
-RefId = Annotated[Annotated[int, Field(ge=1, le=999_999_999_999)] | None, BeforeValidator(_no_id)]
+RefId = Annotated[Annotated[int, Field(ge=1, le=999_999_999_999)] | None, BeforeValidator(none_if_zero)]
 Flag = Annotated[str, BeforeValidator(_flag)]
 """A flag inside settings: "True" or "False"."""
 Digits = Annotated[str, BeforeValidator(_digits), Field(max_length=10)]

@@ -89,7 +89,10 @@ def _copied(world: World, target: int, _: int) -> None:
     row = world.find(Disk, target)
     if row is None or row.copying is None:
         return
-    row.copying, row.availability = None, "available"
+    failed = world.faults.strikes("disk_failed", f"disk {row.id} {row.name}") is not None
+    row.copying, row.availability = None, "failed" if failed else "available"
+    if failed:
+        return
     server = world.find(Server, row.server)
     if row.boot and server is not None and server.power.status == "down" and not server.power.goal:
         power.boot(world, server)

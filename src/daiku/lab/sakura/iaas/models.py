@@ -167,13 +167,17 @@ class PacketFilter(Record):
 
 
 class Server(Record):
-    """`uid` is the first id: it stays when a plan change gives the server a new one."""
+    """`uid` is the first id: it stays when a plan change gives the server a new one.
+
+    silent: since its last boot it answers nobody.
+    """
 
     uid: int
     plan: int
     driver: Literal["virtio", "e1000"] = "virtio"
     private_host: int | None = None
     cdrom: int | None = None
+    silent: bool = False
     power: Power = Power()
     user_data: str = ""
 

@@ -36,8 +36,14 @@ def reset(world: World, row: Server | Appliance) -> None:
     """Press the reset button. 409 unless it is up."""
     if row.power.status != "up" or row.power.goal:
         raise conflict("The power is off.")
-    row.power.boots += 1
+    _booted(world, row)
     row.power.changed = world.clock.now()
+
+
+def _booted(world: World, row: Server | Appliance) -> None:
+    row.power.boots += 1
+    if isinstance(row, Server):
+        row.silent = world.faults.strikes("no_ssh", f"server {row.id} {row.name}") is not None
 
 
 def require_down(row: Server | Appliance) -> None:
@@ -56,21 +62,21 @@ def _become(power: Power, status: Literal["up", "down", "cleaning"], now: float)
     power.before, power.status, power.changed = power.status, status, now
 
 
-def _due(world: World, target: int, stamp: int) -> Power | None:
+def _due(world: World, target: int, stamp: int) -> Server | Appliance | None:
     row = world.find(Server, target) or world.find(Appliance, target)
-    return row.power if row is not None and row.power.stamp == stamp else None
+    return row if row is not None and row.power.stamp == stamp else None
 
 
 @transition("power.up")
 def _up(world: World, target: int, stamp: int) -> None:
-    if (power := _due(world, target, stamp)) is not None:
-        power.goal = ""
-        power.boots += 1
-        _become(power, "up", world.clock.now())
+    if (row := _due(world, target, stamp)) is not None:
+        row.power.goal = ""
+        _booted(world, row)
+        _become(row.power, "up", world.clock.now())
 
 
 @transition("power.down")
 def _down(world: World, target: int, stamp: int) -> None:
-    if (power := _due(world, target, stamp)) is not None:
-        power.goal = ""
-        _become(power, "down", world.clock.now())
+    if (row := _due(world, target, stamp)) is not None:
+        row.power.goal = ""
+        _become(row.power, "down", world.clock.now())

@@ -52,7 +52,10 @@ class PhyInstalled(BaseModel):
 
 
 class PhyServer(Record):
-    """`name` is unused: the nickname lives in the service. `network_calls`: the moments that the rate limit counts."""
+    """`name` is unused: the nickname lives in the service. `network_calls`: the moments that the rate limit counts.
+
+    held: the vendor works on it. silent: since its last boot it answers nobody.
+    """
 
     service_id: str
     channels: list[PhyChannel]
@@ -66,7 +69,14 @@ class PhyServer(Record):
     installing: PhyInstalled | None = None
     installed: PhyInstalled | None = None
     generation: int = 0
+    held: bool = False
+    hold_stamp: int = 0
+    silent: bool = False
     network_calls: list[float] = Field(default_factory=list[float])
+
+    def shown_lock(self) -> Lock | None:
+        """`lock_status`."""
+        return "administrative_lock" if self.held else self.lock
 
 
 class PhyAccount(Record):

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from daiku.lab.sakura.holds import label
 from daiku.lab.sakura.iaas.note import key_blob
 from daiku.lab.sakura.phy import fields
 from daiku.lab.sakura.phy.images import IMAGES, Image
@@ -57,8 +58,9 @@ def server_of(call: Call) -> PhyServer:
 
 def refuse_if_locked(row: PhyServer) -> None:
     """409 while the server is being installed or worked on."""
-    if row.lock is not None:
-        raise PhyError(409, detail=f"サーバーは {row.lock} の処理中です。")
+    lock = row.shown_lock()
+    if lock is not None:
+        raise PhyError(409, detail=f"サーバーは {lock} の処理中です。")
 
 
 def _refresh(row: PhyServer, now: float) -> None:
@@ -149,7 +151,10 @@ def os_install(call: Call) -> Reply:
     )
     row.lock, row.installed, row.power = "os_install", None, "on"
     row.stamp += 1
-    call.world.schedule(INSTALL_SECONDS, "phy.installed", row.id, row.stamp)
+    hung = call.world.faults.strikes("install_hangs", label(call.world, row))
+    if hung is None or hung.seconds is not None:
+        late = hung.seconds or 0.0 if hung is not None else 0.0
+        call.world.schedule(INSTALL_SECONDS + late, "phy.installed", row.id, row.stamp)
     return no_content()
 
 
@@ -180,7 +185,19 @@ def _installed(world: World, target: int, stamp: int) -> None:
     if row is None or row.stamp != stamp or row.lock != "os_install":
         return
     row.lock, row.installed, row.installing = None, row.installing, None
+    _booted(world, row)
+
+
+def _booted(world: World, row: PhyServer) -> None:
     row.boots += 1
+    row.silent = world.faults.strikes("no_ssh", label(world, row)) is not None
+
+
+@transition("phy.released")
+def _released(world: World, target: int, stamp: int) -> None:
+    row = world.find(PhyServer, target)
+    if row is not None and row.hold_stamp == stamp:
+        row.held = False
 
 
 @routes.on("GET", f"{SERVER}/power_status/")
@@ -200,9 +217,10 @@ def power_control(call: Call) -> Reply:
     row.stamp += 1
     match operation:
         case "on" if row.power == "off":
-            row.power, row.boots = "on", row.boots + 1
+            row.power = "on"
+            _booted(call.world, row)
         case "reset" if row.power == "on":
-            row.boots += 1
+            _booted(call.world, row)
         case "soft" if row.power == "on":
             call.world.schedule(SOFT_SECONDS, "phy.stopped", row.id, row.stamp)
         case "off":

@@ -84,7 +84,7 @@ def channel_view(row: PhyServer, channel: PhyChannel) -> dict[str, Any]:
         "port_channel_id": channel.channel_id,
         "bonding_type": channel.bonding,
         "ports": [port.port_id for port in row.ports if port.channel == channel.channel_id],
-        "locked": row.lock is not None,
+        "locked": row.shown_lock() is not None,
         "link_speed_type": channel.speed,
     }
 
@@ -144,7 +144,7 @@ def server_view(world: World, row: PhyServer) -> dict[str, Any]:
         "ipv4": _ipv4_view(item),
         "port_channels": [channel_view(row, channel) for channel in row.channels],
         "ports": [port_view(world, row, port) for port in row.ports],
-        "lock_status": row.lock,
+        "lock_status": row.shown_lock(),
     }
 
 
