@@ -71,16 +71,17 @@ def up(file: Path, scale: float, spares: int, restore: Path | None, as_json: boo
     progress = output.Progress(quiet=as_json)
     if read_state(lab_dir()):
         progress.line("the lab runs already")
-    state = control.up(
-        lab_dir(),
-        file,
-        cluster=cluster.name,
-        bastion_port=cluster.access.bastion_port,
-        scale=scale,
-        spares=spares,
-        progress=progress.line,
-        restore=restore,
-    )
+    with progress.waiting("starting the lab"):
+        state = control.up(
+            lab_dir(),
+            file,
+            cluster=cluster.name,
+            bastion_port=cluster.access.bastion_port,
+            scale=scale,
+            spares=spares,
+            progress=progress.detail,
+            restore=restore,
+        )
     if as_json:
         output.emit_json({"pid": state.pid, "sakura": state.sakura_url, "aws": state.aws_url})
         return

@@ -51,8 +51,13 @@ def up(
         return running
     from daiku.lab import restore as saved
     from daiku.lab.ports import need_free
+    from daiku.lab.hosts.support import require_programs, supports_namespaces
     from daiku.lab.toolbox import prepare
 
+    # Before anything is built for minutes.
+    require_programs()
+    if reason := supports_namespaces():
+        raise LabError(reason, where="lab", hint="docs/lab-hosts.md says what the lab needs")
     kept = saved.connect_secret(restore) if restore is not None else None
 
     need_free(bastion_port)
