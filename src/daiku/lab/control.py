@@ -50,8 +50,8 @@ def up(
     if running:
         return running
     from daiku.lab import restore as saved
-    from daiku.lab.ports import need_free
     from daiku.lab.hosts.support import require_programs, supports_namespaces
+    from daiku.lab.ports import need_free
     from daiku.lab.toolbox import prepare
 
     # Before anything is built for minutes.
