@@ -108,7 +108,8 @@ def described(node: Any, path: str = "") -> list[str]:
     missing: list[str] = []
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in ("properties", "inputProperties", "variables") and isinstance(value, dict):
+            table = key in ("properties", "inputProperties") or f"{path}.{key}" == ".config.variables"
+            if table and isinstance(value, dict):
                 missing += [f"{path}.{name}" for name, p in value.items() if not p.get("description")]
             missing += described(value, f"{path}.{key}")
     return missing

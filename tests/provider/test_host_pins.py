@@ -1,4 +1,4 @@
-"""The bastion's host key: pinned once, for every run and for `daiku apply`; what the bastion refuses is its own fault."""
+"""The bastion's host key: pinned once, for every run and for `daiku apply`. What the bastion refuses is its own."""
 
 from __future__ import annotations
 

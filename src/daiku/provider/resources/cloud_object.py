@@ -124,7 +124,7 @@ class CloudObject(ABC):
                 body["Description"] = description
         else:
             body["Description"] = signed(description or "", goal.identity)
-        return body
+        return body | refer(goal, "Icon", "iconId")
 
     def set_attributes(self, ctx: Context, live: Json, goal: Goal) -> Json:
         """PUT the attributes if the live object has others; the object after."""
@@ -143,6 +143,8 @@ class CloudObject(ABC):
             state["description"] = description if self.tagged else unsigned(description)
         if "tags" in names:
             state["tags"] = own_tags(str(tag) for tag in as_list(live.get("Tags")))
+        if "iconId" in names and (icon := id_of(as_dict(live.get("Icon")))):
+            state["iconId"] = icon
         return state
 
     # Finding
@@ -198,6 +200,13 @@ class CloudObject(ABC):
 
     def _successor(self, ctx: Context, ident: str, zone: str | None) -> Json | None:
         return ctx.cloud.find_successor(self.kind, ident, zone=zone) if self.tagged else None
+
+
+def refer(goal: Goal, key: str, name: str) -> Json:
+    """`{key: {"ID": ...}}` of an optional reference; null where it is taken away, nothing where there never was one."""
+    if name in goal.inputs:
+        return {key: {"ID": goal.inputs[name]}}
+    return {key: None} if name in goal.olds else {}
 
 
 def same(live: object, wanted: object) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from daiku.provider.fields import INTEGER, STRING, Change, Field, ListOf
+from daiku.provider.fields import INTEGER, STRING, Change, Field, ListOf, Props
 
 ZONE_REASON = "an object cannot move to another zone"
 
@@ -86,6 +86,13 @@ def id_problem(value: Any) -> str:
     )
 
 
+def told(prior: Props, name: str) -> bool:
+    """Whether the state names a property that is the API's choice where nobody asked for a value: it was asked for
+    before, or an import shows everything.
+    """
+    return not prior or name in prior
+
+
 def between(low: int, high: int):
     """A number from `low` to `high`."""
 
@@ -109,3 +116,6 @@ def mask(name: str, description: str, **more: Any) -> Field:
 
 def ident(name: str, description: str, **more: Any) -> Field:
     return Field(name=name, type=STRING, description=description, problem=id_problem, **more)
+
+
+ICON = ident("iconId", "Icon in the control panel: its ID.")

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from daiku.errors import ApiError, ConflictError
 from daiku.provider.context import Context
-from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, Props, ResourceType
+from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, ListOf, Props, ResourceType
 from daiku.provider.identity import TAG
 from daiku.provider.resources.cloud_object import CloudObject, Goal
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE, ident
+from daiku.provider.resources.common import DESCRIPTION, ICON, NAME, RESOURCE_ID, TAGS, ZONE, ident
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import DISK, SERVER
 
 PLANS = {"ssd": "4", "hdd": "2"}
 _SOURCES = {"sourceArchiveId": "SourceArchive", "sourceDiskId": "SourceDisk"}
+_BESIDE = {"kmsKeyId": "KMSKey", "dedicatedStorageId": "TargetDedicatedStorageContract"}
+"""What a creation says beside the disk itself."""
 _FIXED = "the API cannot change it: a new disk is made, and what is on the old one is lost"
 
 TYPE = ResourceType(
@@ -23,6 +25,7 @@ TYPE = ResourceType(
         NAME,
         DESCRIPTION,
         TAGS,
+        ICON,
         ZONE,
         Field(
             name="plan",
@@ -59,6 +62,26 @@ TYPE = ResourceType(
             change=Change.REPLACE,
             reason=_FIXED,
         ),
+        ident(
+            "kmsKeyId",
+            "Key of the key management service that encrypts it.",
+            change=Change.REPLACE,
+            reason=_FIXED,
+        ),
+        Field(
+            name="distantFrom",
+            type=ListOf(STRING, unordered=True),
+            description="IDs of disks from whose storage this one is kept apart.",
+            default=[],
+            change=Change.REPLACE,
+            reason=_FIXED,
+        ),
+        ident(
+            "dedicatedStorageId",
+            "Contract of the dedicated storage that it lies on.",
+            change=Change.REPLACE,
+            reason=_FIXED,
+        ),
         ident("sourceArchiveId", "Archive to copy (see getArchive).", change=Change.REPLACE, reason=_FIXED),
         ident("sourceDiskId", "Disk to copy.", change=Change.REPLACE, reason=_FIXED),
         RESOURCE_ID,
@@ -73,6 +96,8 @@ class DiskHandler(CloudObject):
     def check(self, inputs: Props) -> list[Failure]:
         if "sourceArchiveId" in inputs and "sourceDiskId" in inputs:
             return [Failure("sourceDiskId", "and sourceArchiveId cannot both be the source")]
+        if "kmsKeyId" in inputs and inputs["encryption"] == "none":
+            return [Failure("kmsKeyId", "needs encryption: aes256_xts")]
         return []
 
     def make(self, ctx: Context, goal: Goal) -> Json:
@@ -87,7 +112,10 @@ class DiskHandler(CloudObject):
         for name, key in _SOURCES.items():
             if name in inputs:
                 body[key] = {"ID": inputs[name]}
-        return ctx.cloud.create(DISK, body, zone=goal.zone)
+        extra: Json = {key: {"ID": inputs[name]} for name, key in _BESIDE.items() if name in inputs}
+        if inputs["distantFrom"]:
+            extra["DistantFrom"] = inputs["distantFrom"]
+        return ctx.cloud.create(DISK, body, zone=goal.zone, extra=extra)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         """A copy that failed is deleted and made again."""
@@ -129,7 +157,10 @@ class DiskHandler(CloudObject):
             "sizeGb": int(live.get("SizeMB") or 0) // 1024,
             "connection": str(live.get("Connection") or "virtio"),
             "encryption": str(live.get("EncryptionAlgorithm") or "none"),
+            # The API does not tell what a creation said beside the disk itself.
+            "distantFrom": prior.get("distantFrom", []),
         }
+        state |= {name: prior[name] for name in _BESIDE if name in prior}
         for name, key in _SOURCES.items():
             # The API forgets a source that was deleted since; the disk is still its copy.
             if source := id_of(as_dict(live.get(key))) or prior.get(name, ""):

@@ -19,6 +19,7 @@ from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
 from daiku.provider.resources.cloud_object import Goal
 from daiku.provider.resources.common import (
     DESCRIPTION,
+    ICON,
     NAME,
     RESOURCE_ID,
     TAGS,
@@ -84,6 +85,7 @@ TYPE = ResourceType(
         NAME,
         DESCRIPTION,
         TAGS,
+        ICON,
         ZONE,
         Field(
             name="plan",

@@ -7,6 +7,7 @@ from daiku.provider.fields import INTEGER, STRING, Field, ListOf, Object, Props,
 from daiku.provider.resources.cloud_object import CloudObject, Goal, same
 from daiku.provider.resources.common import (
     DESCRIPTION,
+    ICON,
     NAME,
     RESOURCE_ID,
     TAGS,
@@ -35,6 +36,7 @@ TYPE = ResourceType(
         NAME,
         DESCRIPTION,
         TAGS,
+        ICON,
         Field(name="switchId", type=STRING, description="Switch that it is connected to.", required=True),
         Field(
             name="switchCategory",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from daiku.provider.context import Context
 from daiku.provider.fields import STRING, Field, Props, ResourceType
 from daiku.provider.resources.cloud_object import CloudObject, Goal
-from daiku.provider.resources.common import NAME, RESOURCE_ID, TAGS
+from daiku.provider.resources.common import ICON, NAME, RESOURCE_ID, TAGS
 from daiku.wire.http import Json
 from daiku.wire.sakura_kinds import NOTE
 
@@ -15,6 +15,7 @@ TYPE = ResourceType(
     fields=(
         NAME,
         TAGS,
+        ICON,
         Field(
             name="noteClass",
             type=STRING,

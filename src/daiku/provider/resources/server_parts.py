@@ -6,11 +6,14 @@ from typing import Any
 
 from daiku.provider.context import Context
 from daiku.provider.fields import Props
+from daiku.provider.resources.common import told
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
-from daiku.wire.sakura_kinds import DISK, INTERFACE
+from daiku.wire.sakura_kinds import DISK, INTERFACE, SERVER
 
-PLAN_PROPERTIES = ("cpu", "memoryGb", "gpu", "gpuModel", "commitment")
+PLAN_SIZE = ("cpu", "memoryGb", "gpu", "commitment")
+PLAN_CHOICE = {"gpuModel": "GPUModel", "cpuModel": "CPUModel", "generation": "Generation"}
+"""Parts of a plan that are the API's choice where they are not asked for."""
 
 
 def plan_body(inputs: Props) -> Json:
@@ -22,22 +25,50 @@ def plan_body(inputs: Props) -> Json:
     }
     if inputs["gpu"]:
         body["GPU"] = inputs["gpu"]
-        if "gpuModel" in inputs:
-            body["GPUModel"] = inputs["gpuModel"]
-    return body
+    if inputs["confidentialVm"]:
+        body["ConfidentialVM"] = True
+    return body | {key: inputs[name] for name, key in PLAN_CHOICE.items() if name in inputs}
 
 
-def plan_state(live: Json) -> Props:
+def plan_state(live: Json, prior: Props) -> Props:
+    """The plan as the API shows it; of its own choices those that `prior` names."""
     plan = as_dict(live.get("ServerPlan"))
     state: Props = {
         "cpu": int(plan.get("CPU") or 0),
         "memoryGb": int(plan.get("MemoryMB") or 0) // 1024,
         "gpu": int(plan.get("GPU") or 0),
         "commitment": str(plan.get("Commitment") or "standard"),
+        "confidentialVm": bool(plan.get("ConfidentialVM")),
     }
-    if plan.get("GPUModel"):
-        state["gpuModel"] = str(plan["GPUModel"])
+    for name, key in PLAN_CHOICE.items():
+        if plan.get(key) not in (None, "", 0, "uncategorized") and told(prior, name):
+            state[name] = int(plan[key]) if name == "generation" else str(plan[key])
     return state
+
+
+def plan_differs(live: Json, inputs: Props) -> bool:
+    now = plan_state(live, {})
+    return any(now[name] != inputs[name] for name in PLAN_SIZE) or any(
+        now.get(name) != inputs[name] for name in PLAN_CHOICE if name in inputs
+    )
+
+
+def cdrom_of(live: Json) -> Json:
+    """The ISO image in the drive, {} for none."""
+    return as_dict(as_dict(live.get("Instance")).get("CDROM"))
+
+
+def insert_cdrom(ctx: Context, live: Json, wanted: str, zone: str | None) -> None:
+    """Change the ISO image in the drive, running or not."""
+    now = id_of(cdrom_of(live))
+    if now == wanted:
+        return
+    if now:
+        body = {"CDROM": {"ID": now}}
+        ctx.cloud.act("DELETE", SERVER, id_of(live), "cdrom", body, zone=zone)
+    if wanted:
+        body = {"CDROM": {"ID": wanted}}
+        ctx.cloud.act("PUT", SERVER, id_of(live), "cdrom", body, zone=zone)
 
 
 def upstream(interface: Json) -> str:
@@ -132,11 +163,22 @@ def edit_body(edit: Props) -> Json:
     keys += [{"ID": ident} for ident in edit["sshKeyIds"]]
     if keys:
         body["SSHKeys"] = keys
-    if edit["noteIds"]:
-        body["Notes"] = [{"ID": ident} for ident in edit["noteIds"]]
+    if edit["changePartitionUuid"]:
+        body["ChangePartitionUUID"] = True
+    if edit["notes"]:
+        body["Notes"] = [_note_body(note) for note in edit["notes"]]
     for name, key in (("hostname", "HostName"), ("password", "Password"), ("ipAddress", "UserIPAddress")):
         if name in edit:
             body[key] = edit[name]
     if "gateway" in edit:
         body["UserSubnet"] = {"DefaultRoute": edit["gateway"], "NetworkMaskLen": edit["networkMaskLen"]}
+    return body
+
+
+def _note_body(note: Props) -> Json:
+    body: Json = {"ID": note["id"]}
+    if note["variables"]:
+        body["Variables"] = {variable["name"]: variable["value"] for variable in note["variables"]}
+    if "apiKeyId" in note:
+        body["APIKey"] = {"ID": note["apiKeyId"]}
     return body

@@ -7,6 +7,7 @@ from daiku.provider.fields import STRING, Failure, Field, Props, ResourceType
 from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.provider.resources.common import (
     DESCRIPTION,
+    ICON,
     NAME,
     RESOURCE_ID,
     TAGS,
@@ -26,6 +27,7 @@ TYPE = ResourceType(
         NAME,
         DESCRIPTION,
         TAGS,
+        ICON,
         ZONE,
         address(
             "defaultRoute", "Default gateway, shown in the control panel and used by disk configuration."

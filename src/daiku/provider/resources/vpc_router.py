@@ -6,7 +6,7 @@ from daiku.provider.context import Context
 from daiku.provider.fields import INTEGER, STRING, Change, Failure, Field, Props, ResourceType
 from daiku.provider.resources.appliance import APPLIED, Appliance, is_applied
 from daiku.provider.resources.cloud_object import Goal
-from daiku.provider.resources.common import DESCRIPTION, NAME, RESOURCE_ID, TAGS, ZONE
+from daiku.provider.resources.common import DESCRIPTION, ICON, NAME, RESOURCE_ID, TAGS, ZONE, told
 from daiku.provider.resources.vpc_router_fields import NETWORK_FIELDS, SETTINGS_FIELDS
 from daiku.provider.resources.vpc_router_settings import addresses_of, decode, encode, public_of
 from daiku.wire.http import Json
@@ -25,6 +25,7 @@ TYPE = ResourceType(
         NAME,
         DESCRIPTION,
         TAGS,
+        ICON,
         ZONE,
         Field(
             name="plan",
@@ -135,7 +136,7 @@ class VpcRouterHandler(Appliance):
                 ctx.cloud.connect_appliance(VPC_ROUTER, ident, nic, wanted[nic], zone=zone)
 
     def _settings_differ(self, live: Json, inputs: Props) -> bool:
-        now = _settings_state(live)
+        now = _settings_state(live, inputs)
         return any(now.get(name) != inputs.get(name) for name in _SETTINGS)
 
     def state(self, ctx: Context, live: Json, prior: Props) -> Props:
@@ -146,7 +147,7 @@ class VpcRouterHandler(Appliance):
             "zone": prior.get("zone") or ctx.zone,
             "plan": next((name for name, number in PLANS.items() if number == plan), plan),
             "version": int(as_dict(remark.get("Router")).get("VPCRouterVersion") or 2),
-            **_settings_state(live),
+            **_settings_state(live, prior),
             "applied": is_applied(live),
         }
         router = as_dict(as_dict(live.get("Settings")).get("Router"))
@@ -191,10 +192,11 @@ def _switches(live: Json) -> dict[int, str]:
     return found
 
 
-def _settings_state(live: Json) -> Props:
+def _settings_state(live: Json, prior: Props) -> Props:
     router = as_dict(as_dict(live.get("Settings")).get("Router"))
     nics = [
         {"index": nic, "switchId": switch, **addresses_of(router, nic)}
         for nic, switch in sorted(_switches(live).items())
     ]
-    return {**decode(router), "privateInterfaces": nics}
+    state = {**decode(router), "privateInterfaces": nics}
+    return state if told(prior, "ipsec") else {name: state[name] for name in state if name != "ipsec"}

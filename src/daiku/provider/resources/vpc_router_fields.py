@@ -186,6 +186,15 @@ L2TP = Object(
     ),
 )
 
+PPTP = Object(
+    "VpcRouterPptp",
+    "Remote access by PPTP.",
+    (
+        address("rangeStart", "First address for clients.", required=True),
+        address("rangeStop", "Last address for clients.", required=True),
+    ),
+)
+
 USER = Object(
     "VpcRouterUser",
     "A remote access account.",
@@ -229,6 +238,36 @@ SITE_TO_SITE = Object(
         Field(name="preSharedSecret", type=STRING, description="Pre-shared key.", required=True, secret=True),
         Field(name="routes", type=ListOf(STRING), description="Prefixes behind the peer.", required=True),
         Field(name="localPrefixes", type=ListOf(STRING), description="Prefixes on this side.", required=True),
+    ),
+)
+
+IPSEC = Object(
+    "VpcRouterIpsec",
+    "How all IPsec tunnels are negotiated.",
+    (
+        Field(name="ikeLifetime", type=INTEGER, description="Seconds of an IKE key.", default=28800),
+        Field(
+            name="dpdInterval", type=INTEGER, description="Seconds between two looks at the peer.", default=15
+        ),
+        Field(
+            name="dpdTimeout", type=INTEGER, description="Seconds until a silent peer is dead.", default=30
+        ),
+        Field(name="espLifetime", type=INTEGER, description="Seconds of an ESP key.", default=1800),
+        Field(
+            name="encryption",
+            type=STRING,
+            description="Cipher.",
+            default="aes128",
+            choices=("aes128", "aes256"),
+        ),
+        Field(name="hash", type=STRING, description="Hash.", default="sha1", choices=("sha1", "sha256")),
+        Field(
+            name="dhGroup",
+            type=STRING,
+            description="Diffie-Hellman group.",
+            default="modp1024",
+            choices=("modp1024", "modp1536", "modp2048", "modp3072", "modp4096"),
+        ),
     ),
 )
 
@@ -286,6 +325,12 @@ SETTINGS_FIELDS = (
     Field(name="dnsForwarding", type=DNS_FORWARDING, description=DNS_FORWARDING.description),
     Field(name="staticRoutes", type=ListOf(STATIC_ROUTE), description="Static routes.", default=[]),
     Field(name="siteToSite", type=ListOf(SITE_TO_SITE), description="IPsec tunnels.", default=[]),
+    Field(
+        name="ipsec",
+        type=IPSEC,
+        description="How all IPsec tunnels are negotiated. Default: the API's choice.",
+    ),
+    Field(name="pptp", type=PPTP, description=PPTP.description),
     Field(name="l2tp", type=L2TP, description=L2TP.description),
     Field(name="wireGuard", type=WIREGUARD, description=WIREGUARD.description),
     Field(name="users", type=ListOf(USER), description="Remote access accounts.", default=[]),

@@ -62,6 +62,7 @@ _SITE = (
     ("routes", "Routes"),
     ("localPrefixes", "LocalPrefix"),
 )
+_CIPHERS = {"encryption": "EncryptionAlgo", "hash": "HashAlgo", "dhGroup": "DHGroup"}
 _PEER = (("name", "Name"), ("ipAddress", "IPAddress"), ("publicKey", "PublicKey"))
 
 
@@ -76,7 +77,9 @@ def encode(inputs: Props, live: Mapping[str, Any]) -> Json:
     router["DHCPServer"] = _block([_dhcp(server) for server in inputs["dhcpServers"]])
     router["DNSForwarding"] = _dns(inputs.get("dnsForwarding"))
     site = _block([_record(item, _SITE) for item in inputs["siteToSite"]])
-    router["SiteToSiteIPsecVPN"] = {**as_dict(live.get("SiteToSiteIPsecVPN")), **site}
+    known = as_dict(live.get("SiteToSiteIPsecVPN"))
+    router["SiteToSiteIPsecVPN"] = {**known, **_ipsec(inputs.get("ipsec")), **site}
+    router["PPTPServer"] = _pptp(inputs.get("pptp"))
     router["L2TPIPsecServer"] = _l2tp(inputs.get("l2tp"))
     router["WireGuardServer"] = _wireguard(inputs.get("wireGuard"))
     router["SyslogHost"] = inputs["syslogHost"]
@@ -102,6 +105,8 @@ def decode(router: Mapping[str, Any]) -> Props:
         state[name] = [_parts(item, parts) for item in _configs(router, block)]
     optional = {
         "dnsForwarding": _dns_state(router),
+        "ipsec": _ipsec_state(router),
+        "pptp": _pptp_state(router),
         "l2tp": _l2tp_state(router),
         "wireGuard": _wireguard_state(router),
         "maintenance": _maintenance_state(router),
@@ -213,6 +218,56 @@ def _dns_state(router: Mapping[str, Any]) -> Props | None:
     return {
         "index": int(str(block.get("Interface") or "eth0").removeprefix("eth")),
         "dnsServers": [str(server) for server in as_list(block.get("DNSServers"))],
+    }
+
+
+def _ipsec(settings: Props | None) -> Json:
+    """What stands beside the tunnels: numbers are numbers here."""
+    if settings is None:
+        return {}
+    return {
+        "IKE": {
+            "Lifetime": settings["ikeLifetime"],
+            "DPD": {"Interval": settings["dpdInterval"], "Timeout": settings["dpdTimeout"]},
+        },
+        "ESP": {"Lifetime": settings["espLifetime"]},
+        **{key: settings[name] for name, key in _CIPHERS.items()},
+    }
+
+
+def _ipsec_state(router: Mapping[str, Any]) -> Props | None:
+    block = as_dict(router.get("SiteToSiteIPsecVPN"))
+    ike, esp = as_dict(block.get("IKE")), as_dict(block.get("ESP"))
+    if not ike and not esp and not any(block.get(key) for key in _CIPHERS.values()):
+        return None
+    dpd = as_dict(ike.get("DPD"))
+    numbers = {
+        "ikeLifetime": ike.get("Lifetime"),
+        "dpdInterval": dpd.get("Interval"),
+        "dpdTimeout": dpd.get("Timeout"),
+        "espLifetime": esp.get("Lifetime"),
+    }
+    return {
+        **{name: int(value or 0) for name, value in numbers.items()},
+        **{name: str(block.get(key) or "") for name, key in _CIPHERS.items()},
+    }
+
+
+def _pptp(server: Props | None) -> Json:
+    if server is None:
+        return {"Enabled": "False"}
+    config = {"RangeStart": server["rangeStart"], "RangeStop": server["rangeStop"]}
+    return {"Enabled": "True", "Config": config}
+
+
+def _pptp_state(router: Mapping[str, Any]) -> Props | None:
+    block = _on(router, "PPTPServer")
+    if block is None:
+        return None
+    config = as_dict(block.get("Config"))
+    return {
+        "rangeStart": str(config.get("RangeStart") or ""),
+        "rangeStop": str(config.get("RangeStop") or ""),
     }
 
 

@@ -15,6 +15,7 @@ class NoteArgs(TypedDict):
 
     name: pulumi.Input[str]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     note_class: NotRequired[pulumi.Input[str]]
     content: pulumi.Input[str]
 
@@ -56,11 +57,15 @@ class DiskArgs(TypedDict):
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     zone: NotRequired[pulumi.Input[str]]
     plan: NotRequired[pulumi.Input[str]]
     size_gb: NotRequired[pulumi.Input[int]]
     connection: NotRequired[pulumi.Input[str]]
     encryption: NotRequired[pulumi.Input[str]]
+    kms_key_id: NotRequired[pulumi.Input[str]]
+    distant_from: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    dedicated_storage_id: NotRequired[pulumi.Input[str]]
     source_archive_id: NotRequired[pulumi.Input[str]]
     source_disk_id: NotRequired[pulumi.Input[str]]
 
@@ -84,6 +89,21 @@ class ServerInterfaceArgs(TypedDict):
     packet_filter_id: NotRequired[pulumi.Input[str]]
 
 
+class ServerNoteVariableArgs(TypedDict):
+    """A value for a startup script."""
+
+    name: pulumi.Input[str]
+    value: pulumi.Input[str]
+
+
+class ServerNoteArgs(TypedDict):
+    """A startup script with what it is told."""
+
+    id: pulumi.Input[str]
+    variables: NotRequired[pulumi.Input[Sequence[pulumi.Input[ServerNoteVariableArgs]]]]
+    api_key_id: NotRequired[pulumi.Input[str]]
+
+
 class ServerDiskEditArgs(TypedDict):
     """What is written on the first disk before the first boot (archives that support disk edit)."""
 
@@ -92,11 +112,12 @@ class ServerDiskEditArgs(TypedDict):
     disable_password_auth: NotRequired[pulumi.Input[bool]]
     ssh_keys: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
     ssh_key_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
-    note_ids: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    notes: NotRequired[pulumi.Input[Sequence[pulumi.Input[ServerNoteArgs]]]]
     ip_address: NotRequired[pulumi.Input[str]]
     gateway: NotRequired[pulumi.Input[str]]
     network_mask_len: NotRequired[pulumi.Input[int]]
     enable_dhcp: NotRequired[pulumi.Input[bool]]
+    change_partition_uuid: NotRequired[pulumi.Input[bool]]
 
 
 class ServerArgs(TypedDict):
@@ -105,12 +126,18 @@ class ServerArgs(TypedDict):
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     zone: NotRequired[pulumi.Input[str]]
     cpu: NotRequired[pulumi.Input[int]]
     memory_gb: NotRequired[pulumi.Input[int]]
     gpu: NotRequired[pulumi.Input[int]]
     gpu_model: NotRequired[pulumi.Input[str]]
+    cpu_model: NotRequired[pulumi.Input[str]]
+    generation: NotRequired[pulumi.Input[int]]
     commitment: NotRequired[pulumi.Input[str]]
+    confidential_vm: NotRequired[pulumi.Input[bool]]
+    private_host_id: NotRequired[pulumi.Input[str]]
+    cdrom_id: NotRequired[pulumi.Input[str]]
     interface_driver: NotRequired[pulumi.Input[str]]
     network_interfaces: NotRequired[pulumi.Input[Sequence[pulumi.Input[ServerInterfaceArgs]]]]
     disks: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]

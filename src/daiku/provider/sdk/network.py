@@ -16,6 +16,7 @@ class SwitchArgs(TypedDict):
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     zone: NotRequired[pulumi.Input[str]]
     default_route: NotRequired[pulumi.Input[str]]
     network_mask_len: NotRequired[pulumi.Input[int]]
@@ -53,15 +54,25 @@ class Bridge(Resource):
         super().__init__("sakura:cloud:Bridge", resource_name, args, opts)
 
 
+class InternetSubnetArgs(TypedDict):
+    """A further range of global addresses, routed to one address of the first."""
+
+    network_mask_len: pulumi.Input[int]
+    next_hop: pulumi.Input[str]
+
+
 class InternetArgs(TypedDict):
     """Inputs of `Internet`."""
 
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     zone: NotRequired[pulumi.Input[str]]
     bandwidth_mbps: NotRequired[pulumi.Input[int]]
     network_mask_len: NotRequired[pulumi.Input[int]]
+    subnets: NotRequired[pulumi.Input[Sequence[pulumi.Input[InternetSubnetArgs]]]]
+    ipv6: NotRequired[pulumi.Input[bool]]
 
 
 class Internet(Resource):
@@ -72,6 +83,8 @@ class Internet(Resource):
     network_address: pulumi.Output[str]
     gateway: pulumi.Output[str]
     ip_addresses: pulumi.Output[Sequence[str]]
+    subnet_addresses: pulumi.Output[Sequence[str]]
+    ipv6_prefix: pulumi.Output[str]
 
     def __init__(
         self, resource_name: str, args: InternetArgs, opts: pulumi.ResourceOptions | None = None
@@ -139,6 +152,7 @@ class LoadBalancerArgs(TypedDict):
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     zone: NotRequired[pulumi.Input[str]]
     plan: NotRequired[pulumi.Input[str]]
     switch_id: pulumi.Input[str]
@@ -174,6 +188,7 @@ class LocalRouterArgs(TypedDict):
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     switch_id: pulumi.Input[str]
     switch_category: NotRequired[pulumi.Input[str]]
     switch_zone: NotRequired[pulumi.Input[str]]

@@ -109,6 +109,25 @@ class VpcRouterSiteToSiteArgs(TypedDict):
     local_prefixes: pulumi.Input[Sequence[pulumi.Input[str]]]
 
 
+class VpcRouterIpsecArgs(TypedDict):
+    """How all IPsec tunnels are negotiated."""
+
+    ike_lifetime: NotRequired[pulumi.Input[int]]
+    dpd_interval: NotRequired[pulumi.Input[int]]
+    dpd_timeout: NotRequired[pulumi.Input[int]]
+    esp_lifetime: NotRequired[pulumi.Input[int]]
+    encryption: NotRequired[pulumi.Input[str]]
+    hash: NotRequired[pulumi.Input[str]]
+    dh_group: NotRequired[pulumi.Input[str]]
+
+
+class VpcRouterPptpArgs(TypedDict):
+    """Remote access by PPTP."""
+
+    range_start: pulumi.Input[str]
+    range_stop: pulumi.Input[str]
+
+
 class VpcRouterL2tpArgs(TypedDict):
     """Remote access by L2TP/IPsec."""
 
@@ -152,6 +171,7 @@ class VpcRouterArgs(TypedDict):
     name: pulumi.Input[str]
     description: NotRequired[pulumi.Input[str]]
     tags: NotRequired[pulumi.Input[Sequence[pulumi.Input[str]]]]
+    icon_id: NotRequired[pulumi.Input[str]]
     zone: NotRequired[pulumi.Input[str]]
     plan: NotRequired[pulumi.Input[str]]
     version: NotRequired[pulumi.Input[int]]
@@ -166,6 +186,8 @@ class VpcRouterArgs(TypedDict):
     dns_forwarding: NotRequired[pulumi.Input[VpcRouterDnsForwardingArgs]]
     static_routes: NotRequired[pulumi.Input[Sequence[pulumi.Input[VpcRouterStaticRouteArgs]]]]
     site_to_site: NotRequired[pulumi.Input[Sequence[pulumi.Input[VpcRouterSiteToSiteArgs]]]]
+    ipsec: NotRequired[pulumi.Input[VpcRouterIpsecArgs]]
+    pptp: NotRequired[pulumi.Input[VpcRouterPptpArgs]]
     l2tp: NotRequired[pulumi.Input[VpcRouterL2tpArgs]]
     wire_guard: NotRequired[pulumi.Input[VpcRouterWireGuardArgs]]
     users: NotRequired[pulumi.Input[Sequence[pulumi.Input[VpcRouterUserArgs]]]]
