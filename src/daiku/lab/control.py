@@ -61,7 +61,7 @@ def up(
     kept = saved.connect_secret(restore) if restore is not None else None
 
     need_free(bastion_port)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make(folder)
     prepare(folder / "bin", progress)
     config = LabConfig(
         cluster=cluster,
@@ -102,6 +102,17 @@ def up(
         time.sleep(0.05)
     process.terminate()
     raise LabError(f"the lab did not start within {_START_SECONDS:.0f} s", where=str(log), hint=f"read {log}")
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LabError(
+            f"cannot make the lab's folder: {error.strerror}",
+            where=str(folder),
+            hint="set DAIKU_LAB_DIR to a folder that you may write",
+        ) from error
 
 
 def down(folder: Path) -> bool:
