@@ -12,6 +12,7 @@ from daiku.cli.job import Job
 from daiku.errors import ApplyError
 
 if TYPE_CHECKING:
+    from daiku.apply.converge import Approve
     from daiku.apply.report import FleetReport, HostReport
     from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
@@ -26,8 +27,12 @@ def converge(
     dry_run: bool = False,
     run_id: str = "",
     patience: float = 0.0,
+    approve: Approve | None = None,
 ) -> FleetReport:
-    """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report."""
+    """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report.
+
+    `approve` may refuse what is about to be done on a host.
+    """
     from daiku.apply.fleet import Settings, run
     from daiku.apply.targets import targets_of
     from daiku.render.hosts import host_bundles
@@ -50,6 +55,7 @@ def converge(
         dry_run=dry_run,
         run_id=run_id,
         on_event=on_event,
+        approve=approve or (lambda _report: None),
     )
     if report.interrupted:
         raise KeyboardInterrupt

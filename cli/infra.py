@@ -26,7 +26,9 @@ def destructive(changes: Sequence[PlannedChange]) -> tuple[PlannedChange, ...]:
 
 
 def show_changes(changes: Sequence[PlannedChange]) -> None:
-    """One row a change; below it, what is replaced and why."""
+    """One row a change with what it should take; below it, what is replaced and why, and what it disturbs."""
+    from daiku.plan.durations import of_resource, words
+
     rows: list[list[str]] = []
     for change in of_the_world(changes):
         what = [
@@ -37,9 +39,12 @@ def show_changes(changes: Sequence[PlannedChange]) -> None:
             [f"replaced because of {', '.join(change.replace_reasons)}"] if change.replace_reasons else []
         )
         details = [*because, *change.notes] if change.op == "create" else [*because, *change.notes, *what]
-        rows.append([change.op, change.type, change.name, "\n".join(details)])
+        estimate = of_resource(change.type, change.op)
+        if estimate.disturbs:
+            details.append(f"disturbs: {estimate.disturbs}")
+        rows.append([change.op, change.type, change.name, words(estimate), "\n".join(details)])
     if rows:
-        output.table(["change", "type", "name", "what"], rows)
+        output.table(["change", "type", "name", "takes", "what"], rows)
 
 
 def did(changes: Sequence[PlannedChange]) -> list[str]:
@@ -49,7 +54,13 @@ def did(changes: Sequence[PlannedChange]) -> list[str]:
 
 def changes_json(changes: Sequence[PlannedChange]) -> list[dict[str, Any]]:
     """The changes for machines."""
-    return [asdict(change) for change in of_the_world(changes)]
+    from daiku.plan.durations import of_resource
+
+    return [
+        {**asdict(change), "seconds": [estimate.low, estimate.high], "disturbs": estimate.disturbs}
+        for change in of_the_world(changes)
+        for estimate in (of_resource(change.type, change.op),)
+    ]
 
 
 def follow(progress: output.Progress) -> OnStep:

@@ -134,9 +134,10 @@ class Job:
         from daiku.stacks.program import declare
 
         private, public = self.deploy_key()
-        inputs = gather(self.plan, public, os.environ, key_file=private)
+        inputs = gather(self.plan, public, os.environ, key_file=private, host_keys=self.state.database)
         self._knock()
-        binary = find_or_build("pulumi", progress.line)
+        with progress.waiting("looking for the Pulumi engine"):
+            binary = find_or_build("pulumi", progress.detail)
         return Engine(
             lambda: declare(inputs), self.plan.cluster, directory=self.state.directory, binary=binary
         )
@@ -163,12 +164,12 @@ class Job:
 
         return AuditLog(self.state.audit_log, self.database, self.plan.cluster)
 
-    def exclusively(self, verb: str) -> AbstractContextManager[Running]:
-        """Hold the cluster for `verb`, with an entry in the journal and two in the audit log."""
+    def exclusively(self, verb: str, **details: str) -> AbstractContextManager[Running]:
+        """Hold the cluster for `verb`, with an entry in the journal and two in the audit log, where `details` stand."""
         from daiku.ledger.running import running
 
-        details = {"plan": self.plan.digest(), "release": self.plan.release.name}
-        return running(self.database, self.audit(), verb, details)
+        about = {"plan": self.plan.digest(), "release": self.plan.release.name, **details}
+        return running(self.database, self.audit(), verb, about)
 
 
 def open_job(file: Path) -> Job:

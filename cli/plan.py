@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,19 +12,29 @@ from daiku.cli import output
 from daiku.cli.common import file_option, json_option
 
 if TYPE_CHECKING:
+    from daiku.apply.report import FleetReport
     from daiku.cli.job import Job
     from daiku.spec.disruption import Change
+    from daiku.stacks.changes import PlannedChange
 
 
 @click.command()
 @file_option
 @json_option
 @click.option("--no-refresh", is_flag=True, help="Compare with the state instead of the world.")
-def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Save the plan in a file, for `daiku up --plan FILE`.",
+)
+def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
     """Show what `up` would change: settings, infrastructure and hosts, and what each disturbs. Changes nothing."""
+    from daiku.apply import planfile
     from daiku.cli import fleet, infra
     from daiku.cli.job import open_job
+    from daiku.cli.saved import estimates, saved_plan
     from daiku.cli.spec import fault_json
+    from daiku.plan.durations import total
     from daiku.plan.review import warnings
 
     progress = output.Progress(quiet=as_json)
@@ -43,9 +54,17 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
     )
     fresh = [node.name for node in job.plan.nodes if node.name not in reached]
     doubts = warnings(job.loaded)
+    together = total(estimates(infra.of_the_world(changes), report, len(fresh)))
+    saved = saved_plan(job, changes, facts, report) if out else None
+    if saved and out:
+        planfile.write(out, saved)
     if as_json:
         output.emit_json(
             {
+                "seconds": [together.low, together.high],
+                "saved": {"file": str(out), "digest": saved.digest(), "world": saved.world}
+                if saved
+                else None,
                 "plan": job.plan.digest(),
                 "warnings": [fault_json(fault) for fault in doubts],
                 "settings": [_setting_json(change) for change in settings],
@@ -71,12 +90,27 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
                 for c in settings
             ],
         )
+    _show_changes(changes, report, fresh)
+    if saved:
+        output.note(f"saved in {out}; next: daiku up --plan {out}")
+
+
+def _show_changes(changes: Sequence[PlannedChange], report: FleetReport | None, fresh: list[str]) -> None:
+    """What would be done, how long that should take and what it disturbs."""
+    from daiku.cli import fleet, infra
+    from daiku.cli.saved import estimates
+    from daiku.plan.durations import of_host, total, words
+
     infra.show_changes(changes)
     drifted = [one for one in report.reports if one.changed] if report else []
     if report and (drifted or report.failures):
         fleet.show(report, diffs=True)
         for failure in report.failures:
             output.note(f"{failure.host}: {failure.message}")
+    for one in drifted:
+        takes = of_host(len(one.changes), [trigger.name for trigger in one.triggers])
+        disturbs = f"; disturbs: {takes.disturbs}" if takes.disturbs else ""
+        output.say(f"{one.host}: takes {words(takes)}{disturbs}")
     if fresh:
         output.say(f"configured after they are made: {', '.join(fresh)}")
     world = infra.of_the_world(changes)
@@ -86,6 +120,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool) -> None:
             f"to change: {output.count(len(world), 'resource')} ({lost} replaced or deleted), "
             f"{output.count(len(drifted), 'host')}; to configure anew: {output.count(len(fresh), 'host')}"
         )
+        output.say(f"it should take {words(total(estimates(world, report, len(fresh))))}")
     elif not report or not report.failures:
         output.say("nothing to change: the cluster is as the file says")
 

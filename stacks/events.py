@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import threading
@@ -265,7 +266,11 @@ def shown(value: Any) -> str:
         return ""
     text = json.dumps(_masked(value), ensure_ascii=False, sort_keys=True)
     text = text.replace('"[secret]"', "[secret]").replace('"[unknown]"', "[unknown]")
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    if len(text) <= _LONGEST:
+        return text
+    # Two long values that differ beyond the cut must not look the same: saved plans are compared by these texts.
+    mark = f"… {hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return text[: _LONGEST - len(mark)] + mark
 
 
 def _masked(value: Any) -> Any:

@@ -131,7 +131,8 @@ def test_a_property_path_leads_to_its_value(path: str, value: object) -> None:
 
 def test_a_long_value_is_cut() -> None:
     assert len(shown("x" * 1000)) == 120
-    assert shown("x" * 1000).endswith("…")
+    assert "…" in shown("x" * 1000)
+    assert shown("x" * 1000) != shown("x" * 999 + "y")
 
 
 def test_one_error_names_its_resource_and_keeps_its_exit_code() -> None:

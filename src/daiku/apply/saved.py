@@ -1,0 +1,188 @@
+"""Holding a saved plan to its word: what moved since, what a host may be done, and what was done otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from daiku.apply.planfile import FileMove, HostMove, ResourceMove, SavedPlan
+from daiku.apply.report import HostReport
+from daiku.errors import HostError, StalePlanError
+from daiku.plan.facts import Facts
+from daiku.plan.model import Plan
+
+T = TypeVar("T")
+SHOWN = 20
+"""Most things that a message names one by one."""
+
+
+def check_source(saved: SavedPlan, plan: Plan) -> None:
+    """StalePlanError when the cluster file, the release or daiku's own decisions are not the saved plan's.
+
+    Cheap: nothing of the world is read.
+    """
+    now = {"cluster": plan.cluster, "spec": plan.spec_digest, "release": plan.release.name}
+    told = {
+        "cluster": f"the file describes cluster {plan.cluster}, the plan is of {saved.cluster}",
+        "release": f"the release was {saved.release} and is {plan.release.name}",
+        "spec": "the cluster file was changed",
+    }
+    moved = [words for key, words in told.items() if getattr(saved, key) != now[key]]
+    if not moved and saved.plan != plan.digest():
+        moved = [f"the plan was made by daiku {saved.daiku}, and this one decides otherwise"]
+    refuse(moved)
+
+
+def refuse(moved: Sequence[str]) -> None:
+    """StalePlanError that names what moved, when anything did."""
+    if moved:
+        lines = "\n".join(f"  {one}" for one in shortened(moved))
+        raise StalePlanError(
+            f"the saved plan is stale, nothing was changed:\n{lines}", hint="make a new plan and review it"
+        )
+
+
+def shortened(lines: Sequence[str]) -> list[str]:
+    """The first of many lines, and how many more there are."""
+    more = len(lines) - SHOWN
+    return list(lines) if more <= 0 else [*lines[:SHOWN], f"and {more} more"]
+
+
+def moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
+    """What is not as the saved plan saw it, one line each; `now` is the same plan made at this moment."""
+    return (
+        *_machines(dict(saved.incarnations), dict(now.incarnations)),
+        *_differences({r.urn: r for r in saved.resources}, {r.urn: r for r in now.resources}, _resource),
+        *_differences({h.host: h for h in saved.hosts}, {h.host: h for h in now.hosts}, _host),
+        *_differences({h.host: h for h in saved.fresh}, {h.host: h for h in now.fresh}, _plain),
+    )
+
+
+class Approval:
+    """What hosts may be done under a saved plan: asked for each host, just before it is changed.
+
+    `facts` are those after the infrastructure was changed: a machine that was made anew meanwhile is brought to its
+    bundle from whatever its image holds; one that stood must change exactly as planned.
+    """
+
+    def __init__(self, saved: SavedPlan, facts: Facts) -> None:
+        self._planned = {host.host: host for host in saved.hosts}
+        self._fresh = {host.host: host for host in saved.fresh}
+        stood = dict(saved.incarnations)
+        self._new = {n.name for n in facts.nodes if stood.get(n.name) != n.incarnation} | set(self._fresh)
+
+    def __call__(self, report: HostReport) -> None:
+        """HostError when what is about to be done is not what was planned."""
+        otherwise = self._fresh_host(report) if report.host in self._new else self._standing(report)
+        if otherwise:
+            raise HostError(
+                f"not changed, because it moved since the plan was saved: {'; '.join(shortened(otherwise))}",
+                host=report.host,
+                step="compare with the plan",
+                hint="make a new plan and review it",
+            )
+
+    def _standing(self, report: HostReport) -> list[str]:
+        doing = HostMove.of(report)
+        planned = self._planned.get(report.host, HostMove(host=report.host, files=(), triggers=()))
+        return list(_files(planned, doing))
+
+    def _fresh_host(self, report: HostReport) -> list[str]:
+        fresh = self._fresh.get(report.host)
+        if fresh is None:
+            return []
+        known = dict(fresh.files)
+        return [
+            change.path
+            for change in report.changes
+            if known.get(change.path) not in ("", change.after_sha256)
+        ]
+
+
+def deviations(
+    saved: SavedPlan, made: Iterable[tuple[str, str]], reports: Iterable[HostReport], facts: Facts
+) -> tuple[str, ...]:
+    """What was done otherwise than planned. `made` are URN and operation of the engine's changes."""
+    done = dict(made)
+    planned = {r.urn: r.op for r in saved.resources}
+    lines = [
+        f"{urn.rsplit('::', 1)[-1]}: planned was {planned.get(urn, 'nothing')}, done was {done.get(urn, 'nothing')}"
+        for urn in sorted({*planned, *done})
+        if planned.get(urn) != done.get(urn)
+    ]
+    stood = dict(saved.incarnations)
+    new = {n.name for n in facts.nodes if stood.get(n.name) != n.incarnation} | {h.host for h in saved.fresh}
+    hosts = {h.host: h for h in saved.hosts}
+    for report in reports:
+        if report.host not in new:
+            nothing = HostMove(host=report.host, files=(), triggers=())
+            lines += _files(hosts.get(report.host, nothing), HostMove.of(report))
+    return tuple(lines)
+
+
+def _machines(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name}: "
+        + ("is new" if name not in saved else "is gone" if name not in now else "was reinstalled or replaced")
+        for name in sorted({*saved, *now})
+        if saved.get(name) != now.get(name)
+    ]
+
+
+def _differences(
+    saved: Mapping[str, T], now: Mapping[str, T], words: Callable[[str, T | None, T | None], list[str]]
+) -> list[str]:
+    return [
+        line
+        for key in sorted({*saved, *now})
+        if saved.get(key) != now.get(key)
+        for line in words(key, saved.get(key), now.get(key))
+    ]
+
+
+def _resource(urn: str, saved: ResourceMove | None, now: ResourceMove | None) -> list[str]:
+    name = urn.rsplit("::", 1)[-1]
+    before, after = saved.op if saved else "nothing", now.op if now else "nothing"
+    if before != after or saved is None or now is None:
+        return [f"{name}: planned was {before}, now it would be {after}"]
+    old, new = {p.path: p for p in saved.properties}, {p.path: p for p in now.properties}
+    paths = {path for path in {*old, *new} if old.get(path) != new.get(path)}
+    return [f"{name}: {', '.join(sorted(paths)) or 'the reasons'} moved"]
+
+
+def _host(host: str, saved: HostMove | None, now: HostMove | None) -> list[str]:
+    nothing = HostMove(host=host, files=(), triggers=())
+    return _files(saved or nothing, now or nothing)
+
+
+def _plain(host: str, saved: object, now: object) -> list[str]:
+    if saved is None:
+        return [f"{host}: would be a new machine now"]
+    return [f"{host}: is no new machine any more" if now is None else f"{host}: its files would be others"]
+
+
+def _files(saved: HostMove, now: HostMove) -> list[str]:
+    before, after = {f.path: f for f in saved.files}, {f.path: f for f in now.files}
+    lines = [
+        f"{saved.host}: {path}: {_file(before.get(path), after.get(path))}"
+        for path in sorted({*before, *after})
+        if before.get(path) != after.get(path)
+    ]
+    if saved.triggers != now.triggers:
+        lines.append(
+            f"{saved.host}: planned triggers were {_list(saved.triggers)}, now they are {_list(now.triggers)}"
+        )
+    return lines
+
+
+def _file(saved: FileMove | None, now: FileMove | None) -> str:
+    if saved is None:
+        assert now is not None
+        return f"was right and would change now ({', '.join(now.what)})"
+    if now is None:
+        return "would not change any more"
+    return "is not what it was, or would become something else"
+
+
+def _list(names: tuple[str, ...]) -> str:
+    return ", ".join(names) or "none"

@@ -1,0 +1,95 @@
+"""The refusals of a saved plan, by name; and how long things take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from daiku.apply import planfile
+from daiku.apply.saved import check_source, moved
+from daiku.errors import StalePlanError, StateError
+from daiku.plan.durations import Estimate, of_host, of_resource, total, words
+from tests.planfile.worlds import URNS, Wanted, World, plan
+from tests.render.plans import facts
+from tests.render.plans import plan as cluster_plan
+
+
+def test_another_file_release_or_daiku_is_refused_before_anything_is_read() -> None:
+    made = cluster_plan()
+    saved = planfile.of_plan(
+        made, facts(made), (), (), (), daiku="0.1.0", made_at="2026-11-22T00:00:00Z", made_by="anna@desk"
+    )
+    check_source(saved, made)
+    newer = made.release.model_copy(update={"name": "2027.05"})
+    for change, words_ in (
+        ({"spec_digest": "x"}, "the cluster file was changed"),
+        ({"release": newer}, "the release was 2026.11 and is 2027.05"),
+        ({"cluster": "other"}, "describes cluster other"),
+        ({"api_endpoint": "x"}, "made by daiku 0.1.0"),
+    ):
+        with pytest.raises(StalePlanError, match=words_) as caught:
+            check_source(saved, made.model_copy(update=change))
+        assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("now", "line"),
+    [
+        (World({URNS[0]: "two"}, {}), "n1: size moved"),
+        (World({}, {}), "n1: planned was update, now it would be create"),
+        (World({URNS[0]: "three"}, {}), "n1: planned was update, now it would be nothing"),
+        (World({URNS[0]: "one", URNS[1]: "one"}, {}), "n2: planned was nothing, now it would be delete"),
+        (World({URNS[0]: "one"}, {"n3": ({}, "disk-1")}), "n3: is new"),
+    ],
+)
+def test_what_moved_is_named(now: World, line: str) -> None:
+    target = Wanted({URNS[0]: "three"}, {})
+    assert line in moved(plan(World({URNS[0]: "one"}), target), plan(now, target))
+
+
+def test_a_reinstalled_machine_and_a_changed_file_are_named() -> None:
+    target = Wanted({}, {"n1": {"/etc/a": "two"}})
+    saved = plan(World({}, {"n1": ({"/etc/a": "one"}, "disk-1")}), target)
+    assert moved(saved, plan(World({}, {"n1": ({"/etc/a": "one"}, "disk-2")}), target)) == (
+        "n1: was reinstalled or replaced",
+    )
+    (line,) = moved(saved, plan(World({}, {"n1": ({"/etc/a": "three"}, "disk-1")}), target))
+    assert line.startswith("n1: /etc/a: is not what it was")
+    assert moved(saved, plan(World({}, {"n1": ({"/etc/a": "two"}, "disk-1")}), target)) == (
+        "n1: /etc/a: would not change any more",
+        "n1: planned triggers were reload, now they are none",
+    )
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"plan": {}, "digest": "", "world": ""}', "\0"])
+def test_what_is_no_plan_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(text)
+    with pytest.raises(StateError, match="no plan that this daiku"):
+        planfile.read(path)
+    with pytest.raises(StateError, match="cannot be read"):
+        planfile.read(tmp_path / "none")
+    with pytest.raises(StateError, match="cannot be written"):
+        planfile.write(tmp_path / "no" / "plan.json", plan(World(), Wanted({}, {})))
+
+
+def test_durations_follow_the_platforms_figures() -> None:
+    vm = total([of_resource("sakura:cloud:Disk", "create"), of_resource("sakura:cloud:Server", "create")])
+    assert vm.low <= 15 * 60 <= vm.high + 60
+    gpu = of_resource("sakura:phy:PhyServer", "create")
+    assert (gpu.low, gpu.high) == (45 * 60, 60 * 60)
+    # A hundred at once take as long as one; machines wait for their network.
+    assert total([gpu] * 100) == total([gpu])
+    assert total([gpu, of_resource("sakura:cloud:VpcRouter", "create")]).high == 70 * 60
+    assert "data on it is lost" in of_resource("sakura:cloud:Disk", "replace").disturbs
+    assert of_resource("sakura:cloud:Disk", "create").disturbs == ""
+    assert "containerd restarts" in of_host(1, ["containerd"]).disturbs
+    assert of_host(1, ["containerd"], fresh=True).disturbs == ""
+    assert [words(Estimate(*e)) for e in ((5, 30), (5, 300), (900, 900), (2700, 3600), (0, 1))] == [
+        "5 to 30 s",
+        "up to 5 min",
+        "about 15 min",
+        "45 to 60 min",
+        "up to 1 s",
+    ]
