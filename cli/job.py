@@ -46,12 +46,10 @@ class Job:
         from daiku.plan.facts import Facts
 
         try:
-            text = self.facts_file.read_text(encoding="utf-8")
+            return Facts.model_validate_json(self.facts_file.read_bytes())
         except FileNotFoundError:
             return None
-        try:
-            return Facts.model_validate_json(text)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             raise StateError(
                 "the facts of the last `up` cannot be read", where=str(self.facts_file), hint="run: daiku up"
             ) from error
