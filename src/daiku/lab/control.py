@@ -158,7 +158,7 @@ def environment(state: LabState) -> dict[str, str]:
         "ACCESS_TOKEN": config.token,
         "ACCESS_TOKEN_SECRET": config.secret,
         "API_ROOT_URL": cloud,
-        "RATE_LIMIT": "0",
+        "RATE_LIMIT": "100",
     }
     values = {
         f"{prefix}_{name}": value for prefix in ("SAKURA", "SAKURACLOUD") for name, value in both.items()
@@ -166,6 +166,7 @@ def environment(state: LabState) -> dict[str, str]:
     return {
         **values,
         "SAKURA_PHY_API_ROOT_URL": f"{state.sakura_url}/cloud/api/dedicated-phy/1.0",
+        "DAIKU_SAKURA_RATE_LIMIT": "0",
         "SAKURA_POLL_INTERVAL": "0.25",
         "AWS_ENDPOINT_URL": state.aws_url,
         "AWS_ACCESS_KEY_ID": "AKIALAB0000000000000",
