@@ -165,9 +165,11 @@ class Job:
     def exclusively(self, verb: str, **details: str) -> AbstractContextManager[Running]:
         """Hold the cluster for `verb`, with an entry in the journal and two in the audit log, where `details` stand."""
         from daiku.ledger.running import running
+        from daiku.ledger.shared_lock import shared_lock
 
         about = {"plan": self.plan.digest(), "release": self.plan.release.name, **details}
-        return running(self.database, self.audit(), verb, about)
+        shared = shared_lock(self.plan.cluster, verb, os.environ)
+        return running(self.database, self.audit(), verb, about, shared=shared)
 
 
 def open_job(file: Path) -> Job:

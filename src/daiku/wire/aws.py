@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import boto3.session
@@ -41,9 +43,19 @@ _REFUSED: Final = frozenset(
 )
 _THROTTLED: Final = frozenset({"Throttling", "ThrottlingException", "RequestLimitExceeded", "SlowDown"})
 _IN_USE: Final = frozenset(
-    {"DependencyViolation", "ResourceInUse", "BucketNotEmpty", "HostedZoneNotEmpty", "OperationNotPermitted"}
+    {
+        "BucketNotEmpty",
+        "ConditionalRequestConflict",
+        "DependencyViolation",
+        "HostedZoneNotEmpty",
+        "OperationNotPermitted",
+        "PreconditionFailed",
+        "ResourceInUse",
+    }
 )
-_GONE: Final = frozenset({"404", "NoSuchBucket", "NoSuchHostedZone", "NoSuchLifecycleConfiguration"})
+_GONE: Final = frozenset(
+    {"404", "NoSuchBucket", "NoSuchHostedZone", "NoSuchKey", "NoSuchLifecycleConfiguration"}
+)
 
 
 class Aws:
@@ -82,9 +94,22 @@ class Aws:
 
     def call(self, service: str, operation: str, **parameters: Any) -> Json:
         """One operation, by boto's names. Raises the ApiError family with AWS's own words and code."""
+        answer = self._call(service, operation, parameters)
+        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
+
+    def call_at(self, service: str, operation: str, **parameters: Any) -> tuple[Json, datetime]:
+        """As `call`, with the time of the answer by AWS's own clock."""
+        answer = dict(self._call(service, operation, parameters))
+        told = str(answer.pop("ResponseMetadata").get("HTTPHeaders", {}).get("date", ""))
+        try:
+            return answer, parsedate_to_datetime(told)
+        except ValueError as error:
+            raise ApiError("the answer has no date", where=f"AWS {service} {operation}") from error
+
+    def _call(self, service: str, operation: str, parameters: Json) -> Mapping[str, Any]:
         where = f"AWS {service} {operation}"
         try:
-            answer: Mapping[str, Any] = getattr(self._client(service), operation)(**parameters)
+            return getattr(self._client(service), operation)(**parameters)
         except ClientError as error:
             raise _api_error(error, where) from error
         except NoCredentialsError as error:
@@ -99,7 +124,6 @@ class Aws:
             raise ApiError("the answer is not one of AWS's", where=where) from error
         except BotoCoreError as error:
             raise ApiError(str(error), where=where) from error
-        return {key: value for key, value in answer.items() if key != "ResponseMetadata"}
 
     def _client(self, service: str) -> Any:
         with self._lock:
