@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from daiku.lab.clock import Clock
 from daiku.lab.sakura import Inventory, World, create_app
@@ -97,11 +99,14 @@ class Lab:
         ]
 
 
-@pytest.fixture
-def lab() -> Iterator[Lab]:
+@contextmanager
+def running(
+    ordered: Inventory | None = None, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> Iterator[Lab]:
+    """A datacentre on a free port; `wrap` stands before the API."""
     clock = Clock()
-    world = World(clock, inventory(), seed=7)
-    app = create_app(world, admin_token=secrets.token_urlsafe(16))
+    world = World(clock, ordered or inventory(), seed=7)
+    app = wrap(create_app(world, admin_token=secrets.token_urlsafe(16)))
     server = uvicorn.Server(
         uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
     )
@@ -115,3 +120,9 @@ def lab() -> Iterator[Lab]:
     yield Lab(world, clock, f"http://127.0.0.1:{port}")
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with running() as made:
+        yield made

@@ -57,6 +57,7 @@ class Installer:
         self._found = Found(Evidence.UNPROBED)
         self._began = ctx.phy.clock()
         self._silent_since: float | None = None
+        self._waited_since = self._began
 
     @property
     def user(self) -> str:
@@ -109,14 +110,14 @@ class Installer:
         return (self._ctx.utc() - at).total_seconds() >= SETTLE_POLLS * self._ctx.phy.tempo.poll
 
     def _look(self, server: PhyServer, after: Action) -> PhyServer:
-        """The server now. After waiting the shared listing will do; a probe changed nothing in the API."""
+        """The server now. After waiting a listing will do that is younger than our last act; a probe changed nothing
+        in the API.
+        """
         if after is Action.PROBE:
             return server
-        if after is not Action.WAIT:
-            return self._ctx.phy.server(self._server_id)
-        age = self._ctx.phy.tempo.poll * POLLS_TO_LISTING / 2
-        listed = listed_server(self._ctx, self._server_id, max_age=age)
-        return listed or self._ctx.phy.server(self._server_id)
+        if after is Action.WAIT:
+            return self._ctx.phy.watched(self._server_id, self._waited_since)
+        return self._ctx.phy.server(self._server_id)
 
     # Acts
 
@@ -147,6 +148,7 @@ class Installer:
                 hint="see the server in the control panel; it was not ordered again",
             )
         self._found = Found(Evidence.UNPROBED)
+        self._waited_since = clock()
         # A lock lasts for many minutes, a boot or a settling order for a few: the API allows 300 calls an hour.
         self._ctx.phy.sleep(tempo.poll * (POLLS_TO_LISTING if server.lock_status else POLLS_TO_LISTING / 2))
 
@@ -204,15 +206,10 @@ def find_image(ctx: Context, server_id: str, wanted: str) -> OsImage:
     )
 
 
-def listed_server(ctx: Context, server_id: str, *, max_age: float) -> PhyServer | None:
-    """The server from the listing that all share, not older than `max_age` seconds; None when it is not there."""
-    return next((s for s in ctx.phy.servers(max_age=max_age) if s.server_id == server_id), None)
-
-
-def relisted_server(ctx: Context, server_id: str) -> PhyServer:
-    """The server after a change of ours; the listing that others read knows the change then, too."""
-    server = listed_server(ctx, server_id, max_age=0.0)
-    return server if server is not None else ctx.phy.server(server_id)
+def listed_server(ctx: Context, server_id: str) -> PhyServer | None:
+    """The server from the listing that all who watch share; None when it is not there."""
+    listed = ctx.phy.servers(max_age=ctx.phy.watch_pause)
+    return next((server for server in listed if server.server_id == server_id), None)
 
 
 def _bare(text: str) -> str:

@@ -42,7 +42,7 @@ from daiku.wire.retry import Tempo
 from daiku.wire.sakura_cloud import SakuraCloud
 from daiku.wire.ssh_types import HostKeys
 
-LISTING_SECONDS = 5.0
+LISTING_SECONDS = 60.0
 """How old a listing may be that serves the reads of a refresh."""
 
 HANDLERS: tuple[Handler[Context], ...] = (

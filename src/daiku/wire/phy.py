@@ -87,7 +87,10 @@ class Phy:
         self._budgeted = budgeted
         self._network_lock = threading.Lock()
         self._listing_lock = threading.Lock()
-        self._listing: tuple[float, tuple[PhyServer, ...]] | None = None
+        self._watch_lock = threading.Lock()
+        self._listed_at = float("-inf")
+        self._pages = 1
+        self._known: dict[str, _Known] = {}
         self._http = Http(credentials, root_url, tempo=self.tempo, on_call=on_call, sleep=sleep, clock=clock)
 
     @classmethod
@@ -112,16 +115,43 @@ class Phy:
         return tuple(Service.of(item) for item in self._list("/services/", "services", "service_id"))
 
     def servers(self, *, max_age: float = 0.0) -> tuple[PhyServer, ...]:
-        """Every server. A listing younger than `max_age` seconds is shared by all callers of this client."""
+        """Every server. A listing younger than `max_age` seconds is shared by all callers of this client; what `server`
+        saw since is in it.
+        """
         with self._listing_lock:  # held while listing: who waits together calls together
             now = self.clock()
-            if self._listing is None or self._listing[0] < now - max_age or max_age <= 0:
-                found = tuple(PhyServer.of(item) for item in self._list("/servers/", "servers", "server_id"))
-                self._listing = (self.clock(), found)
-            return self._listing[1]
+            if self._listed_at <= now - max_age:
+                found = [PhyServer.of(item) for item in self._list("/servers/", "servers", "server_id")]
+                self._listed_at = now
+                self._pages = max(1, -(-len(found) // PAGE))
+                before = self._known
+                self._known = {s.server_id: _newer(before.get(s.server_id), _Known(now, s)) for s in found}
+            return tuple(known.server for _, known in sorted(self._known.items()))
+
+    @property
+    def watch_pause(self) -> float:
+        """Seconds between two listings of those who watch, so that they make at most 60 calls an hour."""
+        return self.tempo.poll * POLLS_TO_LISTING * self._pages
+
+    def watch(self, since: float) -> tuple[PhyServer, ...]:
+        """Every server as of a moment after `since` (of this client's clock). However many watch, they share their
+        listings, and wait for the next one that `watch_pause` allows.
+        """
+        with self._watch_lock:
+            if self._listed_at <= since:
+                early = self._listed_at + self.watch_pause - self.clock()
+                if early > 0:
+                    self.sleep(early)
+                return self.servers()
+        return self.servers(max_age=float("inf"))
 
     def server(self, server_id: str) -> PhyServer:
-        return PhyServer.of(self._call("GET", _at("servers", server_id)).get("server"))
+        asked = self.clock()
+        server = PhyServer.of(self._call("GET", _at("servers", server_id)).get("server"))
+        with self._listing_lock:
+            if server_id in self._known:
+                self._known[server_id] = _newer(self._known[server_id], _Known(asked, server))
+        return server
 
     def os_images(self, server_id: str) -> tuple[OsImage, ...]:
         """The OS images that fit this server."""
@@ -262,14 +292,14 @@ class Phy:
                     where=f"PHY server {server_id}",
                     hint="see the server in the control panel; it was not ordered again",
                 )
+            looked = self.clock()
             self.sleep(min(poll, deadline - waited if begun else begin_within - waited))
-            server = self._listed(server_id, max_age=poll / 2)
+            server = self.watched(server_id, looked)
 
-    def _listed(self, server_id: str, *, max_age: float) -> PhyServer:
-        for server in self.servers(max_age=max_age):
-            if server.server_id == server_id:
-                return server
-        return self.server(server_id)  # raises NotFoundError in the API's words
+    def watched(self, server_id: str, since: float) -> PhyServer:
+        """One server of `watch`; one that no listing shows is asked for by itself."""
+        found = next((s for s in self.watch(since) if s.server_id == server_id), None)
+        return found if found is not None else self.server(server_id)
 
     def _refuse_held(self, server: PhyServer) -> None:
         if server.lock_status == "administrative_lock":
@@ -326,6 +356,18 @@ class Phy:
             offset += len(cast("list[Json]", page))
             if len(found) == before or len(found) >= int((answer.get("meta") or {}).get("count") or 0):
                 return [item for _, item in sorted(found.items())]
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A server as it was when it was `asked` for."""
+
+    asked: float
+    server: PhyServer
+
+
+def _newer(one: _Known | None, other: _Known) -> _Known:
+    return one if one is not None and one.asked > other.asked else other
 
 
 def _at(*parts: str | int) -> str:

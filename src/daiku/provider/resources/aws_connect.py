@@ -119,7 +119,7 @@ class AwsConnectHandler:
     def read(self, ctx: Context, resource_id: str, state: Props) -> Props | None:
         router, _, peer_id = resource_id.partition("/")
         try:
-            live = ctx.cloud.read(LOCAL_ROUTER, router)
+            live = ctx.listings.read(LOCAL_ROUTER, router)
         except NotFoundError:
             return None
         peer = _find(live, peer_id)
@@ -186,7 +186,7 @@ def _equal(now: Json, wanted: Json) -> bool:
 
 
 def _health(ctx: Context, router: str, peer_id: str) -> Props:
-    answer = ctx.cloud.act("GET", LOCAL_ROUTER, router, "health")
+    answer = ctx.listings.ask(LOCAL_ROUTER, router, "health")
     peers = [as_dict(p) for p in as_list(as_dict(answer.get("LocalRouter")).get("Peers"))]
     peer = next((p for p in peers if id_of(p) == peer_id), {})
     routes = [str(route) for route in as_list(peer.get("Routes"))]

@@ -154,15 +154,23 @@ class CloudObject(ABC):
 
         One that the API cannot change into what is asked for now is deleted: it was never in the state.
         """
-        found = self.find_own(ctx, goal)
-        if not found:
+        live = self._earlier(ctx, goal)
+        if live is None:
             return None
-        live = found[0]
         state = self.state(ctx, live, goal.inputs)
         if any(c.change is Change.REPLACE for c in diff(self.type, state, goal.inputs).changes):
             self.remove(ctx, id_of(live), goal.zone)
             return None
         return live
+
+    def _earlier(self, ctx: Context, goal: Goal) -> Json | None:
+        """Our object as it is now, if an earlier run left it. One listing a kind serves every creation: this run
+        makes the object of a URN once, so whatever bears its mark was there when the run began, or was deleted since.
+        """
+        for item in ctx.listings.earlier(self.kind, zone=goal.zone).values():
+            if self.is_own(item, goal) and (live := self._look(ctx, id_of(item), goal.zone)):
+                return live
+        return None
 
     def _make(self, ctx: Context, goal: Goal) -> Json:
         """Create it; when the answer is lost, look whether it was made all the same."""
@@ -185,12 +193,17 @@ class CloudObject(ABC):
             if id_of(twin) != id_of(live):
                 self.remove(ctx, id_of(twin), goal.zone)
 
+    def is_own(self, item: Json, goal: Goal) -> bool:
+        """Whether an object carries the mark."""
+        if self.tagged:
+            return goal.identity in as_list(item.get("Tags"))
+        return carries(str(item.get("Description") or ""), goal.identity)
+
     def find_own(self, ctx: Context, goal: Goal) -> list[Json]:
-        """Objects that carry the mark."""
+        """Objects that carry the mark now."""
         if self.tagged:
             return ctx.cloud.find_by_tag(self.kind, goal.identity, zone=goal.zone)
-        every = ctx.cloud.find(self.kind, zone=goal.zone)
-        return [item for item in every if carries(str(item.get("Description") or ""), goal.identity)]
+        return [item for item in ctx.cloud.find(self.kind, zone=goal.zone) if self.is_own(item, goal)]
 
     def _look(self, ctx: Context, ident: str, zone: str | None) -> Json | None:
         try:

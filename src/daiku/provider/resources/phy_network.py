@@ -9,9 +9,8 @@ from daiku.errors import DaikuError, NotFoundError
 from daiku.provider.context import Context
 from daiku.provider.fields import BOOLEAN, STRING, Change, Failure, Field, ListOf, Props, ResourceType
 from daiku.provider.handler import Hint, IncompleteError
-from daiku.provider.phy_install import listed_server, relisted_server
+from daiku.provider.phy_install import listed_server
 from daiku.provider.resources.common import id_problem, ident
-from daiku.provider.resources.phy_server import LISTING_SECONDS
 from daiku.wire.phy_models import PhyServer, Port
 
 TYPE = ResourceType(
@@ -113,7 +112,7 @@ class PhyNetworkHandler:
 
     def read(self, ctx: Context, resource_id: str, state: Props) -> Props | None:
         server_id, _, name = resource_id.partition("/")
-        server = listed_server(ctx, server_id, max_age=LISTING_SECONDS)
+        server = listed_server(ctx, server_id)
         port = _port(server, name) if server is not None else None
         if server is None or port is None:
             return None
@@ -147,7 +146,7 @@ class PhyNetworkHandler:
                 other = _require(server, name)
                 if other.enabled:
                     ctx.phy.enable_port(server_id, other.port_id, False)
-            server = relisted_server(ctx, server_id)
+            server = ctx.phy.server(server_id)
         return _state(server, _require(server, inputs["port"]), inputs)
 
 

@@ -13,7 +13,6 @@ from daiku.provider.phy_install import (
     addresses_of,
     find_image,
     listed_server,
-    relisted_server,
     rewrite,
     throwaway_password,
 )
@@ -134,8 +133,6 @@ TYPE = ResourceType(
     ),
 )
 
-LISTING_SECONDS = 30.0
-"""How old a listing may be that a refresh reads from: one call serves every server."""
 SOFT_SECONDS = 180.0
 
 
@@ -163,7 +160,7 @@ class PhyServerHandler:
         return self._converge(ctx, news, olds)
 
     def read(self, ctx: Context, resource_id: str, state: Props) -> Props | None:
-        server = listed_server(ctx, resource_id, max_age=LISTING_SECONDS)
+        server = listed_server(ctx, resource_id)
         return None if server is None else _state(server, state)
 
     def delete(self, ctx: Context, resource_id: str, state: Props) -> None:
@@ -195,8 +192,8 @@ class PhyServerHandler:
             self._install(ctx, server, inputs, done)
             self._set_address(ctx, inputs, olds, done)
         except DaikuError as error:
-            raise IncompleteError(server_id, _state(relisted_server(ctx, server_id), done), error) from error
-        return _state(relisted_server(ctx, server_id), {**inputs, **_learnt(done)})
+            raise IncompleteError(server_id, _state(ctx.phy.server(server_id), done), error) from error
+        return _state(ctx.phy.server(server_id), {**inputs, **_learnt(done)})
 
     def _install(self, ctx: Context, server: PhyServer, inputs: Props, done: Props) -> None:
         install = inputs.get("install")
@@ -275,19 +272,21 @@ def _wipe(ctx: Context, server: PhyServer, state: Props) -> None:
 
 def _switch_off(ctx: Context, server_id: str) -> None:
     """Ask the OS; pull the plug when it takes too long. The listing tells the state without using up calls."""
-
-    def is_off(max_age: float) -> bool:
-        server = listed_server(ctx, server_id, max_age=max_age)
-        power = None if server is None else server.cached_power_status
-        return power is not None and power.status == "off"
-
-    if is_off(0.0):
+    phy = ctx.phy
+    if _is_off(phy.server(server_id)):
         return
-    ctx.phy.power_control(server_id, "soft")
-    pause = ctx.phy.tempo.poll * POLLS_TO_LISTING / 2
-    end = ctx.phy.clock() + SOFT_SECONDS * ctx.phy.tempo.poll / Tempo().poll
-    while not is_off(pause / 2):
-        if ctx.phy.clock() >= end:
-            ctx.phy.power_control(server_id, "off")
+    phy.power_control(server_id, "soft")
+    end = phy.clock() + SOFT_SECONDS * phy.tempo.poll / Tempo().poll
+    while True:
+        asked = phy.clock()
+        phy.sleep(phy.tempo.poll * POLLS_TO_LISTING / 2)
+        if _is_off(phy.watched(server_id, asked)):
             return
-        ctx.phy.sleep(pause)
+        if phy.clock() >= end:
+            phy.power_control(server_id, "off")
+            return
+
+
+def _is_off(server: PhyServer) -> bool:
+    power = server.cached_power_status
+    return power is not None and power.status == "off"
