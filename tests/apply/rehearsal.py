@@ -20,7 +20,7 @@ from typing import Any, NoReturn, Self
 
 import daiku.apply.helper.change  # noqa: F401 - loaded once here, not in each of hundreds of processes
 from daiku.apply.converge import converge
-from daiku.apply.helper.main import main
+from daiku.apply.helper.quick import begin
 from daiku.apply.report import HostReport
 from daiku.errors import HostUnreachableError
 from daiku.render.bundle import HostBundle, HostFile, Trigger
@@ -108,7 +108,7 @@ class Rehearsal:
             # What python_command starts on a host, less the interpreter's start.
             stdin = sys.stdin.buffer
             stdin.read(int(stdin.readline()))
-            main()
+            begin()
             os._exit(0)
         except SystemExit as error:
             os._exit(int(str(error.code or 0)))

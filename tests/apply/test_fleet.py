@@ -251,3 +251,25 @@ def test_a_process_that_is_killed_leaves_hosts_that_the_next_run_finishes(fleet:
     assert (report.failures, len(report.reports)) == ((), 5)
     assert all(live(fleet.folder / name) == wanted(slow[name]) for name in NAMES)
     assert not any(r.changed for r in fleet.run(slow).reports)
+
+
+def test_after_so_many_failures_no_further_host_is_begun(fleet: Fleet) -> None:
+    for name in ("g0", "g1"):
+        fleet.servers[name].close()
+    report = fleet.run(ALL, settings=replace(HERE, parallel=1, budget=2))
+    assert [f.host for f in report.failures] == ["g0", "g1"]
+    assert (report.skipped, report.over_budget, report.interrupted) == (("mgmt-0", "g2", "g3"), True, False)
+    assert fleet.connections() == {"mgmt-0": 1, "g0": 0, "g1": 0, "g2": 0, "g3": 0}
+    assert all(live(fleet.folder / name) == {} for name in ("mgmt-0", "g2", "g3"))
+    within = fleet.run(ALL, settings=replace(HERE, parallel=1, budget=3))
+    assert (len(within.reports), len(within.failures), within.over_budget) == (3, 2, False)
+
+
+def test_a_connection_lost_before_anything_changed_is_made_anew(fleet: Fleet) -> None:
+    fleet.servers["g1"].drop_after = 30
+    report = fleet.run(ALL)
+    assert (report.failures, len(report.reports)) == ((), 5)
+    assert ("g1", "reconnect", "the connection was lost before anything changed") in fleet.events
+    fleet.servers["g2"].drop_after = 30
+    (failure,) = fleet.run(ALL, settings=replace(HERE, retries=0)).failures
+    assert (failure.host, type(failure)) == ("g2", HostUnreachableError)

@@ -6,11 +6,12 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from typing import Any, cast
 
 from daiku.apply.conversation import SILENCE_SECONDS, Conversation
-from daiku.apply.report import FileChange, HostReport, Rights, TriggerRun, What, unified_diff
+from daiku.apply.report import Drift, FileChange, HostReport, Rights, TriggerRun, What, unified_diff
 from daiku.errors import HostUnreachableError
 from daiku.render.bundle import HostBundle, HostFile, Trigger
 from daiku.wire.ssh import Session
@@ -18,6 +19,8 @@ from daiku.wire.ssh import Session
 LOCK_SECONDS = 900.0
 TRIGGER_SECONDS = 900.0
 """Most that one trigger may take, and most that we wait for a run that we lost and that still works on the host."""
+CONFIRM_SECONDS = 60.0
+"""How long after a guarded trigger (a new network) a host waits to be reached before it takes the change back."""
 
 OnStep = Callable[[str, str], None]
 """Called with a step (`files`, `trigger`, `reconnect`) and a message."""
@@ -41,6 +44,8 @@ def converge(
     approve: Approve = lambda _report: None,
     on_step: OnStep = lambda _step, _message: None,
     silence: float = SILENCE_SECONDS,
+    confirm: float = CONFIRM_SECONDS,
+    retries: int = 0,
 ) -> HostReport:
     """Bring the host of `session` to `bundle`, or with `dry_run` only say what differs.
 
@@ -48,25 +53,26 @@ def converge(
     the host changes (as a new network configuration may do): the helper goes on without us, and its receipt is read.
     `stopped` is asked before the change begins; StoppedError when it says yes. `approve` sees what is about to be done
     and may raise a HostError: then nothing is. `root` is a folder to take for the
-    host's root, for rehearsals. `silence`: seconds without a sign of life after which the connection counts as lost.
+    host's root, for rehearsals. `silence`: seconds without a sign of life after which the connection counts as lost;
+    `confirm`: seconds after a guarded trigger within which the host must be reached; `retries`: how often a connection
+    that is lost before anything changed is made anew.
     Raises HostError: HostUnreachableError, HostDiskFullError, or a plain one.
     """
     began = time.monotonic()
     digest = bundle.digest()
-    talk = Conversation(session, on_step, silence)
-    manifest = manifest_of(bundle, digest, run_id=run_id, dry_run=dry_run, root=root)
-    found: dict[str, Any] | None = None
-    sent = trips = 0
-    with closing(talk):
-        found = talk.start(manifest)
+    manifest = manifest_of(bundle, digest, run_id=run_id, dry_run=dry_run, root=root, confirm=confirm)
+    with ExitStack() as stack:
+        talk, found = _begin(session, manifest, reconnect, on_step, silence, retries, stack)
         sent, trips = talk.sent, talk.round_trips
         changes = _changes(bundle, found)
+        drift = tuple(Drift(*row) for row in found["drift"])
         due = tuple(TriggerRun(name, None) for name in found["due"])
-        if dry_run or not (changes or due):
-            return HostReport(bundle.host, digest, changes, due, dry_run, sent, trips, _since(began))
+        planned = HostReport(bundle.host, digest, changes, due, True, sent, trips, _since(began), drift)
+        if dry_run or not planned.changed:
+            return replace(planned, dry_run=dry_run)
         if stopped():
             raise StoppedError
-        approve(HostReport(bundle.host, digest, changes, due, True, sent, trips, _since(began)))
+        approve(planned)
         contents = bundle.blobs()
         try:
             report = talk.go({sha256: contents[sha256] for sha256 in found["needed"]})
@@ -82,7 +88,29 @@ def converge(
         ran, more_sent, more_trips = _resume(reconnect, bundle, manifest, on_step, silence)
         sent, trips = sent + more_sent, trips + more_trips
     triggers = tuple(TriggerRun(str(r["name"]), float(r["seconds"])) for r in ran)
-    return HostReport(bundle.host, digest, changes, triggers, False, sent, trips, _since(began))
+    return HostReport(bundle.host, digest, changes, triggers, False, sent, trips, _since(began), drift)
+
+
+def _begin(
+    session: Session,
+    manifest: dict[str, Any],
+    reconnect: Callable[[], Session] | None,
+    on_step: OnStep,
+    silence: float,
+    retries: int,
+    stack: ExitStack,
+) -> tuple[Conversation, dict[str, Any]]:
+    """A conversation and its survey, over another session if this one is lost meanwhile; `stack` closes them."""
+    while True:
+        talk = stack.enter_context(closing(Conversation(session, on_step, silence)))
+        try:
+            return talk, talk.start(manifest)
+        except HostUnreachableError:
+            if reconnect is None or retries <= 0:
+                raise
+        retries -= 1
+        on_step("reconnect", "the connection was lost before anything changed")
+        session = stack.enter_context(reconnect())
 
 
 def _resume(
@@ -95,11 +123,13 @@ def _resume(
     """The triggers that ran, bytes sent and round trips, after a lost connection.
 
     The helper that we lost holds the host's lock until it is done, so the next one's survey sees the end of its work:
-    usually nothing is left to do and its receipt tells what it did.
+    usually nothing is left to do and its receipt tells what it did. If it had to take back what had cut the host off,
+    the next one says so.
     """
+    manifest = {**manifest, "resumed": True}
     with reconnect() as session, closing(Conversation(session, on_step, silence)) as talk:
         found = talk.start(manifest)
-        if not found["changes"] and not found["due"]:
+        if not (found["changes"] or found["drift"] or found["due"]):
             mine = found["receipt"]["run"] == manifest["run"]
             return (found["receipt"]["ran"] or [] if mine else []), talk.sent, talk.round_trips
         contents = bundle.blobs()
@@ -108,7 +138,13 @@ def _resume(
 
 
 def manifest_of(
-    bundle: HostBundle, digest: str, *, run_id: str, dry_run: bool, root: str = "/"
+    bundle: HostBundle,
+    digest: str,
+    *,
+    run_id: str,
+    dry_run: bool,
+    root: str = "/",
+    confirm: float = CONFIRM_SECONDS,
 ) -> dict[str, Any]:
     """What the helper is told: everything but contents. Old texts come back for the diffs."""
     return {
@@ -116,7 +152,9 @@ def manifest_of(
         "run": run_id,
         "bundle": digest,
         "dry_run": dry_run,
+        "resumed": False,
         "texts": True,
+        "confirm_seconds": confirm,
         "lock_seconds": LOCK_SECONDS,
         "trigger_seconds": TRIGGER_SECONDS,
         "files": [
@@ -131,17 +169,16 @@ def manifest_of(
             }
             for file in bundle.files
         ],
-        "triggers": [
-            {"name": t.name, "command": list(t.command), "input": trigger_input(t, bundle.files)}
-            for t in bundle.triggers
-        ],
+        "triggers": [{**t.as_json(), "input": trigger_input(t, bundle.files)} for t in bundle.triggers],
+        "expectations": [[e.kind, e.name, e.value, e.trigger] for e in bundle.expectations],
     }
 
 
 def trigger_input(trigger: Trigger, files: tuple[HostFile, ...]) -> str:
     """Digest of what a trigger runs and on what: while it stays the same the trigger need not run again."""
     inputs = [(f.path, f.sha256) for f in files if f.trigger == trigger.name]
-    return hashlib.sha256(json.dumps([trigger.command, inputs]).encode()).hexdigest()
+    parts = [trigger.command, inputs, *([trigger.packages] if trigger.packages else [])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _changes(bundle: HostBundle, found: dict[str, Any]) -> tuple[FileChange, ...]:

@@ -7,7 +7,8 @@ import zlib
 from collections.abc import Callable
 from typing import Any, cast
 
-from daiku.apply.helper.wire import HEADER, MARK
+from daiku.apply.helper.quick import MARK
+from daiku.apply.helper.wire import HEADER
 from daiku.apply.payload import packed_program
 from daiku.errors import HostDiskFullError, HostError
 from daiku.wire.ssh import Session
@@ -19,6 +20,7 @@ NOISE_LIMIT = 1 << 18
 FRAME_LIMIT = 1 << 28
 
 Json = dict[str, Any]
+_UNCHANGED: Json = {"kind": "survey", "changes": [], "drift": [], "needed": [], "due": [], "receipt": {}}
 
 
 class Conversation:
@@ -40,9 +42,11 @@ class Conversation:
 
     def start(self, manifest: Json) -> Json:
         """Send the helper and the manifest in one go, and return its answer."""
-        self._write(packed_program() + _frame(manifest))
+        packed = zlib.compress(_json(manifest), 1)
+        self._write(packed_program() + HEADER.pack(b"J", len(packed)) + packed)
         self._find_mark()
-        return self._answer()
+        found = self._answer()
+        return _UNCHANGED if found["kind"] == "unchanged" else found
 
     def go(self, blobs: dict[str, bytes]) -> Json:
         """Send the contents that are needed, have the change made, and return the report."""
@@ -66,6 +70,9 @@ class Conversation:
                     continue
                 case "event":
                     self._on_event(str(message["step"]), str(message["message"]))
+                case "reachable?":
+                    self.round_trips += 1
+                    self._write(_frame({"kind": "reached"}))
                 case "error":
                     raise _error(self._session.name, message)
                 case _:
@@ -128,8 +135,12 @@ class Conversation:
 
 
 def _frame(value: Json) -> bytes:
-    data = json.dumps(value, separators=(",", ":")).encode()
+    data = _json(value)
     return HEADER.pack(b"J", len(data)) + data
+
+
+def _json(value: Json) -> bytes:
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _error(host: str, message: Json) -> HostError:
@@ -146,17 +157,37 @@ def _error(host: str, message: Json) -> HostError:
                 text, host=host, step="validate", hint="nothing was changed; put it right on the host"
             )
         case "trigger":
-            last = "\n".join(output.splitlines()[-10:])
             return HostError(
-                f"{text}\n{last}" if last else text,
+                _with_output(text, output),
                 host=host,
                 step=f"trigger {message.get('trigger', '')}",
                 hint=f"the files are in place and this trigger is still to run; mend the cause, {again}",
             )
+        case "network":
+            return HostError(
+                _with_output(text, output),
+                host=host,
+                step=f"trigger {message.get('trigger', 'network')}",
+                hint="put the bundle's network for this host right, then run the same command again",
+            )
+        case "packages":
+            return HostError(
+                text,
+                host=host,
+                step="packages",
+                hint="give the host an apt source (or a mirror) that has these versions, " + again,
+            )
+        case "verify":
+            return HostError(text, host=host, step="verify", hint=f"find out on the host why, {again}")
         case "busy":
             return HostError(text, host=host, step="lock", hint="wait until it has ended")
         case _:
             return HostError(text, host=host, step="files", hint=f"mend the cause, {again}")
+
+
+def _with_output(text: str, output: str) -> str:
+    last = "\n".join(output.splitlines()[-10:])
+    return f"{text}\n{last}" if last else text
 
 
 def _last_line(data: bytes) -> str:

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from daiku.apply.converge import Approve, StoppedError, converge
+from daiku.apply.converge import CONFIRM_SECONDS, Approve, StoppedError, converge
+from daiku.apply.conversation import SILENCE_SECONDS
 from daiku.apply.report import FleetReport, HostReport
 from daiku.apply.targets import Target, Targets
 from daiku.errors import DaikuError, HostError, HostUnreachableError
@@ -24,7 +25,8 @@ from daiku.wire.ssh import Session, connect, load_key
 from daiku.wire.ssh_types import Endpoint, HostKeys
 
 RECONNECT_SECONDS = 60.0
-"""How long a host that went away while it changed (its network is new, say) is looked for."""
+"""How long a host that went away while it changed (its network is new, say) is looked for, beyond the time after which
+it takes back a network that cut it off."""
 
 OnEvent = Callable[[str, str, str], None]
 """Called with the host, the step (`connect`, `files`, `trigger`, `done`, `failed` ...) and a message.
@@ -34,7 +36,7 @@ Calls come from many threads, but never two at a time.
 
 
 _Outcome = HostReport | HostError | None
-"""What became of a host. None: the run was stopped before the host changed."""
+"""What became of a host. None: the run was stopped, or the budget of failures spent, before the host changed."""
 T = TypeVar("T")
 
 
@@ -43,12 +45,19 @@ class Settings:
     """How the fleet is worked on. Times are in seconds.
 
     `parallel` hosts at a time; `timeout` for each stage of a log-in; `patience`: how long a host that does not answer
-    yet is tried again, as one that boots. `root`: a folder to take for the root of every host, in rehearsals.
+    yet is tried again, as one that boots; `silence`: how long a host may say nothing before its connection counts as
+    lost; `retries`: how often a connection that is lost before anything changed is made anew; `confirm`: how long after
+    a new network a host waits to be reached before it takes that network back. `budget`: once so many hosts have
+    failed, no further one is begun; None: all are. `root`: a folder to take for the root of every host, in rehearsals.
     """
 
     parallel: int = 16
     timeout: float = 15.0
     patience: float = 0.0
+    silence: float = SILENCE_SECONDS
+    retries: int = 1
+    confirm: float = CONFIRM_SECONDS
+    budget: int | None = None
     root: str = "/"
 
 
@@ -68,6 +77,21 @@ class _Work:
     told: threading.Lock = field(default_factory=threading.Lock)
     connections: int = 0
     sessions: set[Session] = field(default_factory=set[Session])
+    failed: int = 0
+
+    @property
+    def over_budget(self) -> bool:
+        budget = self.settings.budget
+        return budget is not None and self.failed >= budget
+
+    def may_begin(self) -> bool:
+        """Whether a host that has not changed yet may still do so."""
+        return not (self.stop.is_set() or self.over_budget)
+
+    def fail(self, host: str, error: HostError) -> None:
+        with self.lock:
+            self.failed += 1
+        self.tell(host, "failed", error.message)
 
     def tell(self, host: str, step: str, message: str) -> None:
         with self.told:
@@ -147,22 +171,24 @@ def run(
             jump = _guarded(bastion.name, lambda: work.connect(bastion, None, work.settings.patience))
         jobs = {host.name: partial(_host, work, host, bundles[host.name], jump) for host in chosen}
         interrupted = _all(work, jobs, outcomes)
-        if bastion is not None and jump is not None and bastion.name in bundles and not interrupted:
+        if bastion is not None and jump is not None and bastion.name in bundles:
             last = {bastion.name: partial(_converge, work, jump, bastion, bundles[bastion.name], None)}
-            interrupted = _all(work, last, outcomes)
+            interrupted = _all(work, last, outcomes) or interrupted
     except HostError as error:
         names = list(dict.fromkeys([error.host, *names]))
         outcomes.update({name: _cut_off(name, error) for name in names})
     finally:
         if jump is not None:
             jump.close()
+    skipped = tuple(n for n in names if outcomes.get(n) is None)
     return FleetReport(
         reports=tuple(o for n in names if isinstance(o := outcomes.get(n), HostReport)),
         failures=tuple(o for n in names if isinstance(o := outcomes.get(n), HostError)),
-        skipped=tuple(n for n in names if outcomes.get(n) is None),
+        skipped=skipped,
         interrupted=interrupted,
         connections=work.connections,
         seconds=time.monotonic() - began,
+        over_budget=work.over_budget and bool(skipped),
     )
 
 
@@ -188,15 +214,15 @@ def _all(work: _Work, jobs: Mapping[str, Callable[[], HostReport]], outcomes: di
 
 
 def _outcome(work: _Work, host: str, job: Callable[[], HostReport]) -> _Outcome:
-    """What became of a host; None when the run was stopped before it changed."""
-    if work.stop.is_set():
+    """What became of a host; None when the run was stopped, or the budget spent, before it changed."""
+    if not work.may_begin():
         return None
     try:
         report = _guarded(host, job)
     except StoppedError:
         return None
     except HostError as error:
-        work.tell(host, "failed", error.message)
+        work.fail(host, error)
         return error
     work.tell(host, "done", _summary(report))
     return report
@@ -236,8 +262,11 @@ def _converge(
         dry_run=work.dry_run,
         run_id=work.run_id,
         root=work.settings.root,
-        reconnect=lambda: work.connect(target, jump, RECONNECT_SECONDS),
-        stopped=work.stop.is_set,
+        reconnect=lambda: work.connect(target, jump, work.settings.confirm + RECONNECT_SECONDS),
+        stopped=lambda: not work.may_begin(),
+        silence=work.settings.silence,
+        confirm=work.settings.confirm,
+        retries=work.settings.retries,
         approve=work.approve,
         on_step=lambda step, message: work.tell(target.name, step, message),
     )
@@ -260,6 +289,8 @@ def _summary(report: HostReport) -> str:
         return "unchanged"
     verb = "to change" if report.dry_run else "changed"
     parts = [f"{len(report.changes)} files {verb}"] if report.changes else []
+    if report.drift:
+        parts.append(f"{len(report.drift)} settings of the running machine {verb}")
     if report.triggers:
         parts.append(", ".join(trigger.name for trigger in report.triggers))
     return "; ".join(parts)

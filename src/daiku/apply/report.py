@@ -43,6 +43,18 @@ class FileChange:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """One fact of the running machine that is not what the bundle's triggers bring about: an Expectation's kind, name
+    and value (`after`), what was found (`before`), and the trigger that mends it."""
+
+    kind: str
+    name: str
+    before: str
+    after: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
 class TriggerRun:
     """A trigger that ran, with the seconds it took, or that would run: None."""
 
@@ -63,16 +75,18 @@ class HostReport:
     sent: int
     round_trips: int
     seconds: float
+    drift: tuple[Drift, ...] = ()
 
     @property
     def changed(self) -> bool:
         """Whether anything was, or would be, done."""
-        return bool(self.changes or self.triggers)
+        return bool(self.changes or self.drift or self.triggers)
 
 
 @dataclass(frozen=True, slots=True)
 class FleetReport:
-    """What became of each host: one report, one error, or (after an interruption) its name in `skipped`.
+    """What became of each host: one report, one error, or its name in `skipped` when it was not begun: after an
+    interruption, or because as many hosts had failed as the budget of failures allows (`over_budget`).
 
     All are in the order of the targets. `connections` counts SSH logins, the bastion's included.
     """
@@ -83,6 +97,7 @@ class FleetReport:
     interrupted: bool
     connections: int
     seconds: float
+    over_budget: bool = False
 
 
 def unified_diff(path: str, before: str, after: str) -> str:

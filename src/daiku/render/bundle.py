@@ -1,9 +1,13 @@
 """HostBundle: everything that one machine must hold, as one content-addressed value. `apply/` carries it out.
 
-A machine's state is files and nothing else: a package pin is a file of apt, a unit that must run is a line
+What a machine must be is written in files: a package pin is a file of apt, a unit that must run is a line
 of a systemd preset, a kernel setting is a file of sysctl.d. What must happen after a file has changed is a
 trigger. A run changes the files first, then runs each trigger of a changed file once, by `order` and then by
 name.
+
+Files do not show what somebody did by hand to the running machine (`sysctl -w`, `ip address del`, `systemctl
+stop`, `apt-get install`). So a bundle also lists what its triggers bring about: expectations. One that the live
+machine does not meet makes its trigger due.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
@@ -51,40 +55,96 @@ class HostFile:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """A command that makes changed files live. It runs as root, without a shell, and may be repeated."""
+    """A command that makes changed files live. It runs as root, without a shell, and may be repeated.
+
+    `guarded`: it can cut the machine off. The files in the directories of its files are remembered before they
+    change, and come back, with the command run once more, unless we still reach the machine afterwards.
+    `packages`: exact versions by name. The command (apt's) gets those that are not installed as `name=version`,
+    and all are held.
+    """
 
     name: str
     command: tuple[str, ...]
     order: int
+    guarded: bool = False
+    packages: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.command:
             raise ValueError(f"trigger {self.name} has no command")
 
+    def as_json(self) -> dict[str, Any]:
+        """Name and command, and what else is not as usual."""
+        value: dict[str, Any] = {"name": self.name, "command": list(self.command)}
+        if self.guarded:
+            value["guarded"] = True
+        if self.packages:
+            value["packages"] = [list(package) for package in self.packages]
+        return value
+
+
+ExpectationKind = Literal[
+    "sysctl", "module", "unit-file-state", "unit-state", "link", "mtu", "address", "route", "mount", "package"
+]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Expectation:
+    """One fact of the running machine that the trigger named `trigger` brings about.
+
+    =================  ==========================================  ==================================
+    kind               name                                        value
+    =================  ==========================================  ==================================
+    sysctl             the key: net.ipv4.ip_forward                its value, words parted by a space
+    module             the kernel module                           loaded
+    unit-file-state    the unit                                    systemd's word: enabled
+    unit-state         the unit                                    systemd's word: active
+    link               the device                                  up
+    mtu                the device                                  bytes
+    address            device and address: eth0 10.10.0.11/20      present
+    route              device, target, way: eth0 default 10.0.0.1  present
+    mount              the directory                               type of the file system
+    package            the package                                 the version (installed and held)
+    =================  ==========================================  ==================================
+
+    What the machine has no place for is passed over, because no trigger could mend it: a key that its kernel
+    does not know, a unit that is not installed, a device that is missing or has no carrier.
+    """
+
+    kind: ExpectationKind
+    name: str
+    value: str
+    trigger: str
+
 
 @dataclass(frozen=True, slots=True)
 class HostBundle:
-    """The files of one machine, sorted by path, and their triggers, in the order in which they run.
+    """The files of one machine, sorted by path, their triggers, in the order in which they run, and what these
+    bring about.
 
-    Construction sorts both. ValueError: a path or a trigger twice, a file whose trigger is not in the bundle.
+    Construction sorts all. ValueError: a path or a trigger twice, a file or an expectation whose trigger is not
+    in the bundle.
     """
 
     host: str
     files: tuple[HostFile, ...]
     triggers: tuple[Trigger, ...]
+    expectations: tuple[Expectation, ...] = ()
 
     def __post_init__(self) -> None:
         files = tuple(sorted(self.files, key=lambda f: f.path))
         triggers = tuple(sorted(self.triggers, key=lambda t: (t.order, t.name)))
         object.__setattr__(self, "files", files)
         object.__setattr__(self, "triggers", triggers)
+        object.__setattr__(self, "expectations", tuple(sorted(set(self.expectations))))
         paths = [f.path for f in files]
         names = {t.name for t in triggers}
         if len(set(paths)) != len(paths):
             raise ValueError(f"{self.host}: a path is given twice")
         if len(names) != len(triggers):
             raise ValueError(f"{self.host}: a trigger is given twice")
-        unknown = sorted({f.trigger for f in files if f.trigger is not None} - names)
+        used = {f.trigger for f in files if f.trigger is not None} | {e.trigger for e in self.expectations}
+        unknown = sorted(used - names)
         if unknown:
             raise ValueError(f"{self.host}: no trigger named {', '.join(unknown)}")
 
@@ -101,7 +161,7 @@ class HostBundle:
 
     def manifest(self) -> dict[str, Any]:
         """All but the contents, as JSON values; the digest covers exactly this."""
-        return {
+        value: dict[str, Any] = {
             "version": 1,
             "host": self.host,
             "files": [
@@ -116,10 +176,11 @@ class HostBundle:
                 }
                 for f in self.files
             ],
-            "triggers": [
-                {"name": t.name, "command": list(t.command), "order": t.order} for t in self.triggers
-            ],
+            "triggers": [{**t.as_json(), "order": t.order} for t in self.triggers],
         }
+        if self.expectations:
+            value["expectations"] = [[e.kind, e.name, e.value, e.trigger] for e in self.expectations]
+        return value
 
     def to_json(self) -> str:
         """The manifest as canonical JSON: sorted keys, no spaces."""

@@ -7,14 +7,19 @@ import os
 import signal
 import time
 
-from daiku.apply.helper import files
+from daiku.apply.helper import files, guard
 from daiku.apply.helper.host import Host
+from daiku.apply.helper.live import unmet
+from daiku.apply.helper.packages import install
 from daiku.apply.helper.survey import RENEWED
 from daiku.apply.helper.trigger import run_trigger
+from daiku.apply.helper.wire import HelperError
 
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
 if TYPE_CHECKING:
     from typing import Any
+
+VERIFY_SECONDS = 10.0
 
 
 def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blobs: dict[str, bytes]) -> None:
@@ -28,6 +33,7 @@ def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blo
     }
     try:
         host.write_record("intent.json", intent)
+        guard.remember(host, manifest, found["due"])
         stage(host, manifest, found["changes"], blobs)
         intent["triggers"] = found["due"]
         host.write_record("intent.json", intent)
@@ -48,13 +54,40 @@ def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blo
         if trigger["name"] not in found["due"]:
             continue
         host.wire.send({"kind": "event", "step": "trigger", "message": trigger["name"]})
-        seconds = run_trigger(host, trigger, manifest["trigger_seconds"])
+        seconds = _run(host, trigger, manifest)
         ran.append({"name": trigger["name"], "seconds": round(seconds, 3)})
         intent["triggers"] = [name for name in intent["triggers"] if name != trigger["name"]]
         intent["ran"] = {**intent["ran"], trigger["name"]: trigger["input"]}
         host.write_record("intent.json", intent)
+    verify(host, manifest)
     write_receipt(host, manifest, [change["path"] for change in found["changes"]], ran)
     host.wire.send({"kind": "report", "ran": ran})
+
+
+def _run(host: Host, trigger: dict[str, Any], manifest: dict[str, Any]) -> float:
+    """Seconds that the trigger took."""
+    if trigger.get("packages"):
+        return install(host, trigger, manifest["trigger_seconds"])
+    if trigger.get("guarded"):
+        return guard.run_guarded(host, trigger, manifest["confirm_seconds"])
+    return run_trigger(host, trigger, manifest["trigger_seconds"])
+
+
+def verify(host: Host, manifest: dict[str, Any]) -> None:
+    """Wait a moment until the running machine is as expected: networkd and services finish after their commands."""
+    end = time.monotonic() + VERIFY_SECONDS
+    while manifest["expectations"]:
+        left = unmet(host.root, manifest["expectations"])
+        if not left:
+            return
+        if time.monotonic() > end:
+            facts = [
+                f"{kind} {name} is {found}, not {wanted} (trigger {by})"
+                for kind, name, wanted, found, by in left
+            ]
+            raise HelperError("verify", "the triggers ran without an error, but " + "; ".join(facts))
+        host.wire.beat()
+        time.sleep(0.1)
 
 
 def stage(
@@ -120,5 +153,6 @@ def write_receipt(
     try:
         host.write_record("receipt.json", receipt)
         host.drop_record("intent.json")
+        guard.forget(host)
     except OSError as error:
         raise files.failure(error, host.base) from None

@@ -10,6 +10,8 @@ import stat
 
 from daiku.apply.helper.wire import HelperError
 
+STAGED = ".daiku-new-"
+"""How the names of new contents begin that wait beside their files."""
 CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK)
 
 
@@ -77,7 +79,7 @@ def set_rights(path: str, mode: int, owner: tuple[int, int]) -> None:
 def staged(path: str) -> str:
     """Where the new content of `path` waits: in the same directory, under a name that kubelet, netplan and cron pass
     over because of its dot."""
-    return f"{os.path.dirname(path)}/.daiku-new-{_short(path)}"
+    return f"{os.path.dirname(path)}/{STAGED}{_short(path)}"
 
 
 def keep(path: str, directory: str) -> None:

@@ -5,6 +5,7 @@ receipt.json    what the last finished run left: the bundle's digest, its files,
 intent.json     what a run is about to do; it is there only while a run works or after one that did not finish
 previous/       the last version of each file that was replaced or removed
 lock            held while a run changes things
+guard.json      what helper/guard.py puts back when a change has cut the machine off
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from daiku.apply.helper.wire import HelperError, Wire
 
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -53,8 +55,11 @@ class Host:
         files.remove(f"{self.base}/{name}")
         files.sync_directory(self.base)
 
-    def lock(self, seconds: float) -> int:
-        """Be the only run that changes this machine; wait up to `seconds` for another one. Held until the end."""
+    def lock(self, seconds: float, meanwhile: Callable[[], None]) -> int:
+        """Be the only run that changes this machine; wait up to `seconds` for another one. Held until the end.
+
+        While it waits, `meanwhile` is called again and again.
+        """
         files.make_directories(self.base, 0o700)
         os.chmod(self.base, 0o700)
         flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -66,6 +71,7 @@ class Host:
             except BlockingIOError:
                 if time.monotonic() > end:
                     raise HelperError("busy", "another run of daiku still works on this host") from None
+                meanwhile()
                 self.wire.beat()
                 time.sleep(0.05)
             else:

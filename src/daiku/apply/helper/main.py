@@ -7,27 +7,36 @@ import os
 import sys
 import zlib
 
-from daiku.apply.helper import files
+from daiku.apply.helper import files, guard
 from daiku.apply.helper.host import Host
 from daiku.apply.helper.survey import survey
 from daiku.apply.helper.wire import HelperError, Wire
 
+TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
+if TYPE_CHECKING:
+    from typing import Any
 
-def converse(wire: Wire) -> None:
-    manifest = wire.receive()
+
+def converse(wire: Wire, manifest: dict[str, Any]) -> None:
     host = Host(manifest["root"], wire)
     if manifest["dry_run"]:
         wire.send(survey(host, manifest))
         return
     try:
-        host.lock(manifest["lock_seconds"])
+        host.lock(manifest["lock_seconds"], lambda: guard.answer_for(host))
     except OSError as error:
         raise files.failure(error, host.base) from None
+    if manifest["resumed"] and guard.was_restored(host):
+        raise HelperError("network", guard.was_restored(host))
     for temporary in host.record("intent.json").get("staged", []):
         files.remove(temporary)
     found = survey(host, manifest)
-    if not found["changes"] and not found["due"]:
-        if found["unfinished"] or found["receipt"]["bundle"] != manifest["bundle"]:
+    if not (found["changes"] or found["drift"] or found["due"]):
+        if (
+            found["unfinished"]
+            or host.record(guard.RECORD)
+            or found["receipt"]["bundle"] != manifest["bundle"]
+        ):
             _receive_as_is(host, manifest)
         wire.send(found)
         return
@@ -46,21 +55,21 @@ def converse(wire: Wire) -> None:
     change_host(host, manifest, found, blobs)
 
 
-def _receive_as_is(host: Host, manifest: dict[str, object]) -> None:
+def _receive_as_is(host: Host, manifest: dict[str, Any]) -> None:
     """The machine is right already, but its receipt is not."""
     from daiku.apply.helper.change import write_receipt
 
     write_receipt(host, manifest, [], [])
 
 
-def main() -> None:
+def main(manifest: dict[str, Any]) -> None:
     os.umask(0o022)
     sink = os.dup(1)
     os.dup2(2, 1)  # nothing but frames may reach the channel
     try:
         wire = Wire(sys.stdin.buffer, sink)
         try:
-            converse(wire)
+            converse(wire, manifest)
         except HelperError as error:
             wire.send(error.answer)
         except OSError as error:

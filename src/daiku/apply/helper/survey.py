@@ -10,6 +10,7 @@ import pwd
 import stat
 
 from daiku.apply.helper.host import Host
+from daiku.apply.helper.live import unmet
 from daiku.apply.helper.wire import HelperError, Wire
 
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
@@ -43,6 +44,7 @@ def survey(host: Host, manifest: dict[str, Any]) -> dict[str, Any]:
         raise HelperError("validate", "; ".join(sorted(problems)))
     receipt, intent = host.record("receipt.json"), host.record("intent.json")
     changes += obsolete(host, manifest, receipt)
+    drift = unmet(host.root, manifest["expectations"]) if manifest["expectations"] else []
     wanted = {want["path"]: want for want in manifest["files"]}
     if manifest["texts"]:
         for change in changes:
@@ -50,8 +52,9 @@ def survey(host: Host, manifest: dict[str, Any]) -> dict[str, Any]:
     return {
         "kind": "survey",
         "changes": changes,
+        "drift": drift,
         "needed": sorted({wanted[c["path"]]["sha256"] for c in changes if RENEWED & set(c["what"])}),
-        "due": due_triggers(manifest, changes, receipt, intent),
+        "due": due_triggers(manifest, changes, drift, receipt, intent),
         "receipt": {key: receipt.get(key) for key in ("bundle", "run", "changed", "ran")},
         "unfinished": bool(intent),
     }
@@ -168,16 +171,21 @@ def add_text(host: Host, change: dict[str, Any], want: dict[str, Any] | None) ->
 
 
 def due_triggers(
-    manifest: dict[str, Any], changes: list[dict[str, Any]], receipt: dict[str, Any], intent: dict[str, Any]
+    manifest: dict[str, Any],
+    changes: list[dict[str, Any]],
+    drift: list[list[str]],
+    receipt: dict[str, Any],
+    intent: dict[str, Any],
 ) -> list[str]:
     """The triggers to run, in order.
 
-    One is due when a file of its changes now, when an earlier run left it over, or when its input (its command and
+    One is due when a file of its changes now, when the running machine is not what it brings about, when an earlier run
+    left it over, or when its input (its command and
     all its files, so a file that leaves counts, too) is not what it last ran on.
     """
     changed = {change["path"] for change in changes}
     touched = {want["trigger"] for want in manifest["files"] if want["path"] in changed}
-    touched |= set(intent.get("triggers", []))
+    touched |= {trigger for _, _, _, _, trigger in drift} | set(intent.get("triggers", []))
     ran = {**receipt.get("triggers", {}), **intent.get("ran", {})}
     return [
         trigger["name"]

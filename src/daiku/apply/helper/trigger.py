@@ -14,7 +14,8 @@ TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
 if TYPE_CHECKING:
     from typing import Any
 
-OUTPUT_LIMIT = 4096
+OUTPUT_LIMIT = 1 << 18
+SHOWN_LIMIT = 4096
 ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "HOME": "/root",
@@ -24,7 +25,14 @@ ENVIRONMENT = {
 
 
 def run_trigger(host: Host, trigger: dict[str, Any], limit: float) -> float:
-    """Seconds that the command took; HelperError when it fails or takes longer than `limit` seconds.
+    """Seconds that the command took; HelperError when it fails or takes longer than `limit` seconds."""
+    began = time.monotonic()
+    output_of(host, trigger, limit)
+    return time.monotonic() - began
+
+
+def output_of(host: Host, trigger: dict[str, Any], limit: float) -> str:
+    """The last part of what the command printed; HelperError when it fails or takes longer than `limit` seconds.
 
     It has a session of its own, so that it outlives a connection that it cuts. Its output goes to memory: a full disk
     cannot stop it, and a daemon that it starts cannot keep us waiting by holding a pipe.
@@ -58,15 +66,19 @@ def run_trigger(host: Host, trigger: dict[str, Any], limit: float) -> float:
         if status:
             ending = f"exit status {status}" if status > 0 else f"killed by signal {-status}"
             raise _failed(trigger, f"failed: {ending}", output)
+        return _text(output)
     finally:
         os.close(output)
-    return time.monotonic() - began
 
 
 def _failed(trigger: dict[str, Any], what: str, output: int) -> HelperError:
-    size = os.fstat(output).st_size
-    text = os.pread(output, OUTPUT_LIMIT, max(0, size - OUTPUT_LIMIT)).decode("utf-8", "replace").strip()
     command = " ".join(trigger["command"])
+    text = _text(output)[-SHOWN_LIMIT:]
     return HelperError(
         "trigger", f"trigger {trigger['name']} ({command}) {what}", trigger=trigger["name"], output=text
     )
+
+
+def _text(output: int) -> str:
+    size = os.fstat(output).st_size
+    return os.pread(output, OUTPUT_LIMIT, max(0, size - OUTPUT_LIMIT)).decode("utf-8", "replace").strip()

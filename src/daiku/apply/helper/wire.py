@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import struct
 import time
 
+from daiku.apply.helper.quick import MARK
+
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
 if TYPE_CHECKING:
-    from typing import Any, BinaryIO
+    from typing import Any
 
-MARK = b"\n--daiku-helper-1--\n"
-"""Sent first: what a shell's start-up files print before it is no part of the conversation."""
 HEADER = struct.Struct("!cI")
 """One byte of kind (J: JSON, B: bytes) and four of length; the content follows."""
 BEAT_SECONDS = 5.0
+DEAF_SECONDS = 180
+"""The other side answers at once; one that sends nothing for so long is gone, even if its connection seems to stand."""
 
 
 class HelperError(Exception):
@@ -29,12 +32,14 @@ class HelperError(Exception):
 class Wire:
     """The conversation with the operator's side."""
 
-    def __init__(self, source: BinaryIO, sink: int) -> None:
+    def __init__(self, source: Any, sink: int) -> None:
         self._source = source
         self._sink = sink
         self._last = 0.0
         self.committed = False
         """From here on a lost connection is no reason to stop."""
+        self.listening = True
+        """False once the other side is known to be gone."""
         self._put(MARK)
 
     def send(self, value: dict[str, Any]) -> None:
@@ -47,16 +52,29 @@ class Wire:
             self.send({"kind": "alive"})
 
     def receive(self) -> Any:
-        """The next JSON value or bytes; EOFError when the other side is gone."""
+        """The next JSON value or bytes; EOFError when the other side is gone.
+
+        A side that is silently gone ends this process, and with it its hold of the machine's lock.
+        """
         kind, length = HEADER.unpack(self._read(HEADER.size))
         data = self._read(length)
         return json.loads(data) if kind == b"J" else data
 
+    def hang_up(self) -> None:
+        """This process has no part in the conversation any more."""
+        os.close(self._sink)
+        self._sink = -1
+
     def _read(self, length: int) -> bytes:
-        data = self._source.read(length)
-        if len(data) < length:
-            raise EOFError
-        return data
+        data = bytearray()
+        while len(data) < length:
+            signal.alarm(DEAF_SECONDS)
+            part = self._source.read1(min(length - len(data), 1 << 16))
+            signal.alarm(0)
+            if not part:
+                raise EOFError
+            data += part
+        return bytes(data)
 
     def _put(self, data: bytes) -> None:
         self._last = time.monotonic()

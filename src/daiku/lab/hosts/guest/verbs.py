@@ -211,7 +211,7 @@ class Verbs:
         return 0, f"# {unit.path}\n{Path(unit.path).read_text()}", ""
 
     def _show(self, names: list[str], values: list[str]) -> Answer:
-        out: list[str] = []
+        blocks: list[str] = []
         for name in names:
             unit, service = units.find(name), self._service(name)
             state = self._is_active(name)[1].strip()
@@ -226,8 +226,8 @@ class Verbs:
                 "NRestarts": str(max(0, service.starts - 1) if service else 0),
             }
             wanted = [key for value in values for key in value.split(",")] or list(properties)
-            out += [f"{key}={properties[key]}" for key in wanted if key in properties]
-        return 0, "".join(line + "\n" for line in out), ""
+            blocks.append("".join(f"{key}={properties[key]}\n" for key in wanted if key in properties))
+        return 0, "\n".join(blocks), ""
 
     def _list(self) -> Answer:
         names = {path.name for folder in units.UNIT_FOLDERS for path in folder.glob("*.service")}
