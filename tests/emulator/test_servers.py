@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -267,3 +268,16 @@ def test_interfaces_are_added_plugged_and_removed_while_the_server_is_down(api: 
         assert api.cloud(method, path).status == 409
     assert api.cloud("POST", "/interface", {"Interface": {"Server": {"ID": made}}}).status == 409
     assert api.cloud("GET", f"/server/{made}/interface").json["Interfaces"][0]["ID"] == nic
+
+
+def test_when_the_shared_segment_is_full_no_half_made_server_is_left(api: Caller, world: World) -> None:
+    while True:
+        before = world.to_json()
+        wish = {"Name": "s", "ServerPlan": {"CPU": 1, "MemoryMB": 1024}}
+        answer = api.cloud(
+            "POST", "/server", {"Server": wish | {"ConnectedSwitches": [{"Scope": "shared"}] * 10}}
+        )
+        if answer.status != 201:
+            break
+    assert answer.json["error_code"] == "busy"
+    assert json.loads(world.to_json())["rows"] == json.loads(before)["rows"]

@@ -86,7 +86,8 @@ class World:
         return random.Random(f"{self.seed}/{purpose}")  # noqa: S311 - made-up values of an emulator
 
     def add(self, record: R) -> R:
-        """Keep a row; its creation time is now."""
+        """Keep a row; its creation time is now, and a row with the id 0 gets a fresh one."""
+        record.id = record.id or self.new_id()
         record.created = record.modified = self.clock.now()
         self._table(type(record))[record.id] = record
         return record
@@ -191,6 +192,7 @@ class World:
                     "rows": {
                         kind: [row.model_dump() for _, row in sorted(table.items())]
                         for kind, table in sorted(self._rows.items())
+                        if table
                     },
                 },
                 sort_keys=True,

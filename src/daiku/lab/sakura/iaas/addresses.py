@@ -31,12 +31,15 @@ def _lowest(candidates: Iterable[IPv4Address], used: set[str], what: str) -> str
     raise IaasError(503, f"No {what} address is left.")
 
 
-def common(world: World) -> str:
-    """A free address of the lab's internet segment."""
+def common(world: World, count: int = 1) -> str:
+    """A free address of the lab's internet segment. 503 unless there are `count`."""
     used = {nic.address for nic in world.rows(Interface)} | {a.outer for a in world.rows(Appliance)}
     used |= {str(item.ipv4) for item in world.inventory.phy_servers}
     hosts = [COMMON_SUBNET[n] for n in range(_FIRST_COMMON, COMMON_SUBNET.num_addresses - 1)]
-    return _lowest(hosts, {address for address in used if address}, "shared")
+    free = [host for host in hosts if str(host) not in used]
+    if len(free) < count:
+        raise IaasError(503, "No shared address is left.")
+    return str(free[0])
 
 
 def shared_public(world: World) -> str:

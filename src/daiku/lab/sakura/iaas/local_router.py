@@ -143,13 +143,13 @@ def create(call: Call) -> Reply:
     require_name(body)
     if body.Provider is None:
         raise bad_request("The property Provider is required")
-    row_id = call.world.new_id()
-    secret = call.world.random_for(f"localrouter/{row_id}").randbytes(KEY_BYTES).hex()
-    row = LocalRouter(id=row_id, secret=secret)
+    row = LocalRouter(id=0, secret="")
     if body.Settings is not None and body.Settings.LocalRouter is not None:
         row.settings = _settings(call, row, body.Settings.LocalRouter)
     set_common(row, body, call.now)
-    return created("CommonServiceItem", item_view(call.world.add(row)))
+    call.world.add(row)
+    row.secret = call.world.random_for(f"localrouter/{row.id}").randbytes(KEY_BYTES).hex()
+    return created("CommonServiceItem", item_view(row))
 
 
 @routes.on("GET", "/commonserviceitem/{id}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from daiku.lab.sakura.iaas import cloud_init, power
+from daiku.lab.sakura.iaas import addresses, cloud_init, power
 from daiku.lab.sakura.iaas.bodies import Body, Common, Ref, RefId, parse, parse_in, require_name, set_common
 from daiku.lab.sakura.iaas.catalog import ServerPlan, server_plans
 from daiku.lab.sakura.iaas.find import listing
@@ -94,10 +94,10 @@ def _suits(plan: ServerPlan, wanted: PlanBody) -> bool:
 
 
 def _set(call: Call, row: Server, body: ServerBody) -> None:
-    if body.InterfaceDriver:
-        row.driver = body.InterfaceDriver
     if body.PrivateHost is not None and body.PrivateHost.ID is not None:
         call.get(PrivateHost, body.PrivateHost.ID)
+    if body.InterfaceDriver:
+        row.driver = body.InterfaceDriver
     if body.given("PrivateHost"):
         row.private_host = body.PrivateHost.ID if body.PrivateHost is not None else None
     set_common(row, body, call.now)
@@ -121,10 +121,11 @@ def create(call: Call) -> Reply:
     for switch in wanted:
         if switch is not None and switch.ID is not None:
             call.get(Switch, switch.ID)
-    server_id = call.world.new_id()
-    row = Server(id=server_id, uid=server_id, zone=call.zone, plan=plan.id)
+    if shared_nics := sum(switch is not None and switch.Scope == "shared" for switch in wanted):
+        addresses.common(call.world, shared_nics)
+    row = Server(id=0, uid=0, zone=call.zone, plan=plan.id)
     _set(call, row, body)
-    call.world.add(row)
+    row.uid = call.world.add(row).id
     for switch in wanted:
         shared = switch is not None and switch.Scope == "shared"
         add_nic(call.world, row, None if switch is None else switch.ID, shared=shared)

@@ -125,7 +125,7 @@ def find(call: Call) -> Reply:
 def create(call: Call) -> Reply:
     body = parse_in(call, "Switch", SwitchBody)
     require_name(body)
-    row = Switch(id=call.world.new_id(), zone=call.zone)
+    row = Switch(id=0, zone=call.zone)
     set_common(row, body, call.now)
     _set(row, body)
     call.world.add(row)
