@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -61,6 +62,7 @@ class Patience:
 
 
 NO_PATIENCE = Patience()
+NO_GATE: AbstractContextManager[object] = nullcontext()
 
 
 class Http:
@@ -95,17 +97,20 @@ class Http:
         query: str = "",
         body: Mapping[str, Any] | None = None,
         patience: Patience = NO_PATIENCE,
+        gate: AbstractContextManager[object] = NO_GATE,
     ) -> Json:
         """The JSON object that the API answers, {} for none.
 
-        `path` starts with "/"; `query` is already encoded. Raises the API errors of `daiku.errors`.
+        `path` starts with "/"; `query` is already encoded. `gate` is held during each exchange, not between two.
+        Raises the API errors of `daiku.errors`.
         """
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         secrets = {self._credentials.secret, *_secrets_of(body)}
         began = self._clock()
         busy = 0
         while True:
-            response = self._exchange(method, path, query, content)
+            with gate:
+                response = self._exchange(method, path, query, content)
             if response.is_success:
                 return _answer(response, f"{method} {self.root_url}{path}")
             error = error_of(response.status_code, response.headers, response.content, secrets)

@@ -107,6 +107,15 @@ def account_throttle(account: str, root_url: str, rate: float, *, clock: Clock, 
         return _throttles[key]
 
 
+_gates: dict[tuple[str, str], threading.Lock] = {}
+
+
+def account_gate(account: str, root_url: str) -> threading.Lock:
+    """Held during a power call of an account at an endpoint: the API answers 503 to those that come at once."""
+    with _throttles_lock:
+        return _gates.setdefault((account, root_url), threading.Lock())
+
+
 def wait_until(
     probe: Callable[[], T | None],
     *,

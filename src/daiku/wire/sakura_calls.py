@@ -11,6 +11,7 @@ import json
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Self, cast
 from urllib.parse import quote
 
@@ -22,14 +23,15 @@ from daiku.wire.credentials import (
     Endpoints,
     SakuraCredentials,
 )
-from daiku.wire.http import NO_PATIENCE, Http, Json, OnCall, Patience
-from daiku.wire.retry import Clock, Sleep, Tempo, account_throttle
+from daiku.wire.http import NO_GATE, NO_PATIENCE, Http, Json, OnCall, Patience
+from daiku.wire.retry import Clock, Sleep, Tempo, account_gate, account_throttle
 from daiku.wire.sakura_kinds import Kind
 
 PAGE = 500
 STILL_CREATING_SECONDS = 1800.0
 APPEAR_SECONDS = 90.0
 
+_POWER = frozenset({"power", "reset"})
 _WRITES = Patience(still_creating=STILL_CREATING_SECONDS)
 
 
@@ -61,6 +63,7 @@ class SakuraCalls:
         self.clock = clock
         self.generation = 0
         self._generation_lock = threading.Lock()
+        self._power_gate = account_gate(credentials.token, root_url)
         throttle = None
         if requests_per_second is not None:
             throttle = account_throttle(
@@ -199,13 +202,14 @@ class SakuraCalls:
     ) -> Json:
         """Call what hangs under an object (`power`, `config`, `to/switch/123`); the whole answer.
 
-        `appear_within` as in `read`. Changes ride out 409 still_creating.
+        `appear_within` as in `read`. Changes ride out 409 still_creating. Power calls of an account go one by one.
         """
         patience = Patience(
             still_creating=0.0 if method == "GET" else STILL_CREATING_SECONDS, absent=appear_within
         )
+        gate = self._power_gate if method != "GET" and path in _POWER else NO_GATE
         answer = self._request(
-            method, f"{self._path(kind, zone, ident)}/{path}", body=body, patience=patience
+            method, f"{self._path(kind, zone, ident)}/{path}", body=body, patience=patience, gate=gate
         )
         return cast("Json", even(answer))
 
@@ -217,9 +221,10 @@ class SakuraCalls:
         query: str = "",
         body: Mapping[str, Any] | None = None,
         patience: Patience = NO_PATIENCE,
+        gate: AbstractContextManager[object] = NO_GATE,
     ) -> Json:
         try:
-            return self._http.request(method, path, query=query, body=body, patience=patience)
+            return self._http.request(method, path, query=query, body=body, patience=patience, gate=gate)
         finally:
             # Counted even when it fails: what a lost call did is not known.
             if method != "GET":
