@@ -118,13 +118,14 @@ class ResourceType:
     """A kind of resource. `name` is its type token, `package:module:Class`.
 
     `delete_before_replace`: names, addresses or identity tags clash while both exist, so the old one goes
-    first.
+    first. `import_id` is an example of the ID by which one that exists is imported.
     """
 
     name: str
     description: str
     fields: tuple[Field, ...]
     delete_before_replace: bool = True
+    import_id: str = "112900000001"
 
     @property
     def inputs(self) -> tuple[Field, ...]:

@@ -31,6 +31,7 @@ TYPE = ResourceType(
     description="An AWS connection option as a peer of a local router. It is ordered in the control panel; "
     "here it is "
     "adopted by the peer ID and secret key that Sakura issues. Deletion takes the peer out; the order stays.",
+    import_id="112900000001/113600000301",
     fields=(
         Field(
             name="localRouterId",

@@ -18,6 +18,7 @@ TYPE = ResourceType(
     description="The network assignment of one port of a PHY server, and the sealing of others. The API "
     "allows "
     "five network changes in five minutes a server. Deletion restores what was there before.",
+    import_id="113600000001/eno2",
     fields=(
         ident(
             "serverId",

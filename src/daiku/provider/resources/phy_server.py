@@ -71,6 +71,7 @@ TYPE = ResourceType(
     description="A dedicated server of the PHY service. It cannot be ordered by API: it is adopted by its "
     "ID, and "
     "deletion releases it as `releasePolicy` says.",
+    import_id="113600000001",
     fields=(
         ident(
             "serverId",
