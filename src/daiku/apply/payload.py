@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import ast
+import threading
 from functools import cache
 from importlib.resources import files
 
 from daiku.wire.ssh_python import python_input
 
 PACKAGE = "daiku.apply.helper"
+
+_ONE_AT_A_TIME = threading.Lock()
+"""CPython's parser counts its depth in one place for all threads, and fails when several build trees at once."""
 
 _IMPORTER = """
 import sys
@@ -51,7 +55,12 @@ def _bare(source: str) -> str:
     return ast.unparse(tree)
 
 
-@cache
 def packed_program() -> bytes:
-    """What is sent to start the helper."""
+    """What is sent to start the helper. Hosts are worked on in threads: the first one makes it, the others wait."""
+    with _ONE_AT_A_TIME:
+        return _packed_program()
+
+
+@cache
+def _packed_program() -> bytes:
     return python_input(program())
