@@ -2,78 +2,33 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from daiku.apply.fleet import Settings, run
-from daiku.apply.report import FleetReport
-from daiku.apply.targets import Target, Targets
+from daiku.apply.fleet import Settings
 from daiku.errors import HostDiskFullError, HostKeyError, HostUnreachableError
-from daiku.lab.hosts import Hosts, supports_namespaces
 from daiku.lab.topology import Machine
 from daiku.ledger.database import Database
 from daiku.ledger.host_keys import PinnedHostKeys
-from daiku.ledger.keys import ensure_deploy_key
 from daiku.observe.hosts import read
 from daiku.render.bundle import HostBundle, HostFile, Trigger
 from daiku.wire.ssh import connect
 from daiku.wire.ssh_types import Endpoint
+from tests.apply.lab_fleet import LOOPBACKS, converge
 from tests.lab_hosts.kit import Lab
 from tests.ssh.server import Pins
 
-pytestmark = [pytest.mark.lab, pytest.mark.allow_hosts([f"127.77.210.{n}" for n in range(1, 17)])]
+pytestmark = [pytest.mark.lab, pytest.mark.allow_hosts(LOOPBACKS)]
 NETPLAN = Trigger("netplan", ("netplan", "apply"), 90)
 NOTE = Trigger("note", ("sh", "-c", "echo >> /var/log/noted"), 10)
-
-
-@pytest.fixture(scope="module")
-def lab(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Lab]:
-    reason = supports_namespaces()
-    if reason is not None:
-        pytest.skip(f"hosts cannot run here: {reason}")
-    folder = tmp_path_factory.mktemp("apply")
-    key, public = ensure_deploy_key(folder / "keys")
-    shutil.copy(key, folder / "key")
-    (folder / "key.pub").write_text(public)
-    worker = int(worker_id.removeprefix("gw") or 0) if worker_id.startswith("gw") else 0
-    said: list[str] = []
-    with Hosts(folder / "state", log=said.append) as hosts:
-        yield Lab(hosts, folder / "key", folder, f"127.77.210.{worker + 1}", said)
-
-
-@pytest.fixture
-def machines(lab: Lab) -> dict[int, Machine]:
-    """A bastion (2) and three hosts on fresh disks; the first host logs in as root, the others as ubuntu."""
-    made = {n: lab.machine(n, login="root" if n == 3 else "ubuntu") for n in (2, 3, 4, 5)}
-    lab.apply(*made.values())
-    return made
-
-
-def targets(lab: Lab) -> Targets:
-    bastion = Target("host2", Endpoint(lab.address, 2202, "ubuntu"))
-    users = {3: "root", 4: "ubuntu", 5: "ubuntu"}
-    return Targets(
-        bastion, tuple(Target(f"host{n}", Endpoint(f"10.10.0.{n}", 22, u)) for n, u in users.items())
-    )
 
 
 def bundle(name: str, *files: HostFile) -> HostBundle:
     motd = HostFile("/etc/motd", f"this is {name}\n".encode(), trigger="note")
     key = HostFile("/etc/daiku/secret", b"for root alone", 0o600)
     return HostBundle(name, (motd, key, *files), (NOTE, NETPLAN))
-
-
-def converge(
-    lab: Lab, bundles: dict[str, HostBundle], pins: Pins | PinnedHostKeys, **options: object
-) -> FleetReport:
-    settings = Settings(timeout=10, patience=20)
-    return run(
-        targets(lab), bundles, **{"key_file": lab.key, "host_keys": pins, "settings": settings, **options}
-    )  # type: ignore[arg-type]
 
 
 def test_first_unchanged_and_drifted_runs(lab: Lab, machines: dict[int, Machine]) -> None:

@@ -65,7 +65,7 @@ def converge(
         talk, found = _begin(session, manifest, reconnect, on_step, silence, retries, stack)
         sent, trips = talk.sent, talk.round_trips
         changes = _changes(bundle, found)
-        drift = tuple(Drift(*row) for row in found["drift"])
+        drift = tuple(Drift(kind, name, now, then, by) for kind, name, then, now, by in found["drift"])
         due = tuple(TriggerRun(name, None) for name in found["due"])
         planned = HostReport(bundle.host, digest, changes, due, True, sent, trips, _since(began), drift)
         if dry_run or not planned.changed:

@@ -6,6 +6,7 @@ from daiku.plan.facts import Facts
 from daiku.plan.model import NodePlan, Plan
 from daiku.render.bundle import HostBundle
 from daiku.render.host_kubernetes import kubernetes_files
+from daiku.render.host_live import expectations
 from daiku.render.host_network import network_files
 from daiku.render.host_system import system_files
 from daiku.render.triggers import TRIGGERS
@@ -24,7 +25,8 @@ def host_bundle(plan: Plan, facts: Facts, node: NodePlan) -> HostBundle:
         *kubernetes_files(plan, node, made.provider_id if made else ""),
     )
     used = {file.trigger for file in files}
-    return HostBundle(node.name, files, tuple(t for name, t in TRIGGERS.items() if name in used))
+    triggers = tuple(t for name, t in TRIGGERS.items() if name in used)
+    return HostBundle(node.name, files, triggers, expectations(node, files))
 
 
 def host_bundles(plan: Plan, facts: Facts) -> tuple[HostBundle, ...]:

@@ -16,6 +16,8 @@ MODULES = ("overlay", "br_netfilter")
 """Kernel modules that every node loads."""
 UNITS = ("chrony.service", "containerd.service", "kubelet.service")
 """Units that every node starts at boot."""
+ACTIVE_UNITS = (("chrony.service", "chrony"), ("containerd.service", "containerd"))
+"""Units that must run, and the trigger that starts them. Not the kubelet: it fails until the machine has joined."""
 
 
 def _shell(script: str) -> tuple[str, ...]:
@@ -38,7 +40,7 @@ _ALL = (
         31,
     ),
     Trigger("hostname", ("hostname", "-F", "/etc/hostname"), 40),
-    Trigger("netplan", ("netplan", "apply"), 50),
+    Trigger("netplan", ("netplan", "apply"), 50, guarded=True),
     # dpkg passes over a package that is not installed yet, with a warning: installing sets the selections
     # again.
     Trigger("hold", _shell(f"dpkg --set-selections < {SELECTIONS_FILE}"), 60),
