@@ -134,7 +134,8 @@ def warn(fault: Fault) -> None:
 
 def _fault(fault: Fault) -> None:
     where = click.style(fault.location(), bold=True)
-    note(f"{where} {click.style(fault.path, fg='cyan')}: {fault.message}")
+    path = f" {click.style(fault.path, fg='cyan')}" if fault.path else ""
+    note(f"{where}{path}: {fault.message}")
     if fault.source:
         note(f"    {fault.line:>4} | {fault.source}")
         if fault.column:

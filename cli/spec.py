@@ -61,11 +61,15 @@ def check(file: Path, as_json: bool) -> None:
         return
     for fault in doubts:
         output.warn(fault)
-    counts = {role: len(plan.by_role(role)) for role in ("control-plane", "management", "gpu")}
-    output.say(
-        f"{file}: ok: cluster {plan.cluster}, release {plan.release.name}, "
-        f"{counts['control-plane']} control planes, {counts['management']} management nodes, {counts['gpu']} GPU nodes"
+    nodes = ", ".join(
+        output.count(len(plan.by_role(role)), f"{word} node")
+        for role, word in (
+            ("control-plane", "control plane"),
+            ("management", "management"),
+            ("gpu", "GPU"),
+        )
     )
+    output.say(f"{file}: ok: cluster {plan.cluster}, release {plan.release.name}, {nodes}")
 
 
 @click.command()
