@@ -190,7 +190,13 @@ def fault() -> None:
 @click.option("--always", is_flag=True, help="Strike without end.")
 @click.option("--seconds", type=click.FloatRange(0), help="How long; `daiku lab fault kinds` says of what.")
 @click.option("--after", is_flag=True, help="Carry the call out, then lose its answer.")
-@click.option("--chance", type=click.FloatRange(0, 1, min_open=True), default=1.0, show_default=True)
+@click.option(
+    "--chance",
+    type=click.FloatRange(0, 1, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="How likely each call meets it.",
+)
 @json_option
 def fault_add(
     route: str,

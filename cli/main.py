@@ -5,7 +5,6 @@ Verbs are imported only when they are called, so that `daiku --help` answers at 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import os
 import sys
@@ -118,11 +117,8 @@ def _guarded(run: Callable[[], object]) -> int:
     except DaikuError as error:
         output.error(error)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader (head, less) has gone: not a failure. Point stdout at nothing, or the interpreter's last
-        # flush complains.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except SystemExit:
+        # So, and only so, click ends when the reader (head, less) has gone: no failure of ours.
         return 0
     except Exception as error:  # noqa: BLE001 - the last net: a bug becomes one message and a private report
         output.bug(error, _crash_report())

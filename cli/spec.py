@@ -61,15 +61,12 @@ def check(file: Path, as_json: bool) -> None:
         return
     for fault in doubts:
         output.warn(fault)
-    nodes = ", ".join(
-        output.count(len(plan.by_role(role)), f"{word} node")
-        for role, word in (
-            ("control-plane", "control plane"),
-            ("management", "management"),
-            ("gpu", "GPU"),
-        )
-    )
-    output.say(f"{file}: ok: cluster {plan.cluster}, release {plan.release.name}, {nodes}")
+    nodes = [
+        output.count(len(plan.by_role("control-plane")), "control plane"),
+        output.count(len(plan.by_role("management")), "management node"),
+        output.count(len(plan.by_role("gpu")), "GPU node"),
+    ]
+    output.say(f"{file}: ok: cluster {plan.cluster}, release {plan.release.name}, {', '.join(nodes)}")
 
 
 @click.command()
