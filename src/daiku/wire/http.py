@@ -54,11 +54,14 @@ class Patience:
     still_creating  409 with that code: the thing is being made
     absent          404: the thing was just created and is not visible yet
     rate_limited    429: waits as long as the API says, if that is no longer than this
+
+    `busy` False: 423 and 503 are the caller's to try again.
     """
 
     still_creating: float = 0.0
     absent: float = 0.0
     rate_limited: float = 0.0
+    busy: bool = True
 
 
 NO_PATIENCE = Patience()
@@ -115,7 +118,7 @@ class Http:
                 return _answer(response, f"{method} {self.root_url}{path}")
             error = error_of(response.status_code, response.headers, response.content, secrets)
             error.where = f"{method} {self.root_url}{path}"
-            if error.status in BUSY_STATUSES and busy + 1 < BUSY_TRIES:
+            if patience.busy and error.status in BUSY_STATUSES and busy + 1 < BUSY_TRIES:
                 pause: float | None = self._tempo.backoff(busy, roll())
                 busy += 1
             else:

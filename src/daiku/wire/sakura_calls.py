@@ -153,12 +153,17 @@ class SakuraCalls:
         *,
         zone: str | None = None,
         extra: Mapping[str, Any] | None = None,
+        once: bool = False,
     ) -> Json:
-        """Create an object from the fields in `body`; `extra` goes beside the envelope (a disk's Config)."""
+        """Create an object from the fields in `body`; `extra` goes beside the envelope (a disk's Config).
+
+        `once`: an API that is busy (423, 503) is not asked again here, for a gateway may say so of work that was done.
+        """
         inner = dict(body)
         if kind.class_at:
             _set_at(inner, kind.class_at, kind.class_is)
-        answer = self._request("POST", self._path(kind, zone), body={kind.single: inner, **(extra or {})})
+        payload = {kind.single: inner, **(extra or {})}
+        answer = self._request("POST", self._path(kind, zone), body=payload, patience=Patience(busy=not once))
         return self._inner(kind, answer)
 
     def read(self, kind: Kind, ident: str, *, zone: str | None = None, appear_within: float = 0.0) -> Json:

@@ -22,7 +22,7 @@ class BridgeHandler(CloudObject):
     tagged = False
 
     def make(self, ctx: Context, goal: Goal) -> Json:
-        return ctx.cloud.create(BRIDGE, self.named(goal), zone=goal.zone)
+        return ctx.cloud.create(BRIDGE, self.named(goal), zone=goal.zone, once=True)
 
     def state(self, ctx: Context, live: Json, prior: Props) -> Props:
         return {**self.common_state(ctx, live), "zone": prior.get("zone") or ctx.zone}

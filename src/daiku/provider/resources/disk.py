@@ -115,7 +115,7 @@ class DiskHandler(CloudObject):
         extra: Json = {key: {"ID": inputs[name]} for name, key in _BESIDE.items() if name in inputs}
         if inputs["distantFrom"]:
             extra["DistantFrom"] = inputs["distantFrom"]
-        return ctx.cloud.create(DISK, body, zone=goal.zone, extra=extra)
+        return ctx.cloud.create(DISK, body, zone=goal.zone, extra=extra, once=True)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         """A copy that failed is deleted and made again."""
@@ -127,7 +127,7 @@ class DiskHandler(CloudObject):
                 if error.code != "failed" or last:
                     raise
                 ctx.cloud.delete_when_free(DISK, id_of(live), zone=goal.zone)
-                live = self.make(ctx, goal)
+                live = self._make(ctx, goal)
         return self.set_attributes(ctx, live, goal)
 
     def remove(self, ctx: Context, ident: str, zone: str | None) -> None:

@@ -130,7 +130,7 @@ class InternetHandler(CloudObject):
             "BandWidthMbps": goal.inputs["bandwidthMbps"],
             "NetworkMaskLen": goal.inputs["networkMaskLen"],
         }
-        return ctx.cloud.create(INTERNET, body, zone=goal.zone)
+        return ctx.cloud.create(INTERNET, body, zone=goal.zone, once=True)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         live = ctx.cloud.read(INTERNET, id_of(live), zone=goal.zone, appear_within=APPEAR_SECONDS)

@@ -168,7 +168,7 @@ class LoadBalancerHandler(Appliance):
             },
             "Settings": {"LoadBalancer": [_vip_body(vip) for vip in inputs["vips"]]},
         }
-        return ctx.cloud.create(LOAD_BALANCER, body, zone=goal.zone)
+        return ctx.cloud.create(LOAD_BALANCER, body, zone=goal.zone, once=True)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         ident = id_of(live)

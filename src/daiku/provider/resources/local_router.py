@@ -84,7 +84,7 @@ class LocalRouterHandler(CloudObject):
     kind = LOCAL_ROUTER
 
     def make(self, ctx: Context, goal: Goal) -> Json:
-        return ctx.cloud.create(LOCAL_ROUTER, self.named(goal))
+        return ctx.cloud.create(LOCAL_ROUTER, self.named(goal), once=True)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         """The switch goes first, routes second; peers belong to other resources and stay."""

@@ -34,7 +34,7 @@ class NoteHandler(CloudObject):
     kind = NOTE
 
     def make(self, ctx: Context, goal: Goal) -> Json:
-        return ctx.cloud.create(NOTE, {**self.named(goal), **self.attributes(goal)})
+        return ctx.cloud.create(NOTE, {**self.named(goal), **self.attributes(goal)}, once=True)
 
     def attributes(self, goal: Goal) -> Json:
         return {"Class": goal.inputs["noteClass"], "Content": goal.inputs["content"]}

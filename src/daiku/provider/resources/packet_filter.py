@@ -66,7 +66,7 @@ class PacketFilterHandler(CloudObject):
 
     def make(self, ctx: Context, goal: Goal) -> Json:
         body = {**self.named(goal), "Expression": [_rule_body(rule) for rule in goal.inputs["rules"]]}
-        return ctx.cloud.create(PACKET_FILTER, body, zone=goal.zone)
+        return ctx.cloud.create(PACKET_FILTER, body, zone=goal.zone, once=True)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         body = self.named(goal)

@@ -58,7 +58,7 @@ class ServerHandler(CloudObject):
             "WaitDiskMigration": False,
             **refer(goal, "PrivateHost", "privateHostId"),
         }
-        return ctx.cloud.create(SERVER, body, zone=goal.zone)
+        return ctx.cloud.create(SERVER, body, zone=goal.zone, once=True)
 
     def attributes(self, goal: Goal) -> Json:
         driver = {"InterfaceDriver": goal.inputs["interfaceDriver"]}

@@ -35,7 +35,9 @@ class SshKeyHandler(CloudObject):
     tagged = False
 
     def make(self, ctx: Context, goal: Goal) -> Json:
-        return ctx.cloud.create(SSH_KEY, {**self.named(goal), "PublicKey": goal.inputs["publicKey"]})
+        return ctx.cloud.create(
+            SSH_KEY, {**self.named(goal), "PublicKey": goal.inputs["publicKey"]}, once=True
+        )
 
     def state(self, ctx: Context, live: Json, prior: Props) -> Props:
         return {

@@ -56,7 +56,9 @@ class SwitchHandler(CloudObject):
         return []
 
     def make(self, ctx: Context, goal: Goal) -> Json:
-        return ctx.cloud.create(SWITCH, {**self.named(goal), **self.attributes(goal)}, zone=goal.zone)
+        return ctx.cloud.create(
+            SWITCH, {**self.named(goal), **self.attributes(goal)}, zone=goal.zone, once=True
+        )
 
     def attributes(self, goal: Goal) -> Json:
         if "defaultRoute" not in goal.inputs:

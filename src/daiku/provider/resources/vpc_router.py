@@ -106,7 +106,7 @@ class VpcRouterHandler(Appliance):
             "Remark": remark,
             "Settings": {"Router": encode(first, {})},
         }
-        return ctx.cloud.create(VPC_ROUTER, body, zone=goal.zone)
+        return ctx.cloud.create(VPC_ROUTER, body, zone=goal.zone, once=True)
 
     def converge(self, ctx: Context, live: Json, goal: Goal) -> Json:
         zone, ident = goal.zone, id_of(live)
