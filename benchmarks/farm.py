@@ -1,0 +1,107 @@
+"""Many SSH servers on this machine, each a host of its own as far as files go: OpenSSH in a mount namespace in which
+/etc/bench and /var/lib/daiku are its own. They share the network, the kernel and the processors. Needs root."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+PORT = 2222
+
+_CONFIG = """\
+ListenAddress {address}:{port}
+HostKey {folder}/key
+PidFile none
+AuthorizedKeysFile {folder}/../authorized
+StrictModes no
+UsePAM no
+PermitRootLogin prohibit-password
+PasswordAuthentication no
+KbdInteractiveAuthentication no
+UseDNS no
+PrintMotd no
+MaxStartups 1000
+LogLevel ERROR
+Subsystem sftp internal-sftp
+"""
+
+_ENTER = """\
+mount --make-rprivate / &&
+mount -t tmpfs -o mode=755 tmpfs /etc/bench && mount -t tmpfs -o mode=755 tmpfs /var/lib/daiku &&
+mount -t tmpfs -o mode=700 tmpfs /root/.ansible && mount --bind "$1/../passwd" /etc/passwd &&
+exec "$2" -D -f "$1/config"
+"""
+
+
+def address_of(number: int) -> str:
+    """The loopback address of host `number`."""
+    return f"127.90.{number // 250}.{number % 250 + 1}"
+
+
+class Farm:
+    """`count` hosts while the context lasts; `key` is the private key that all let in as root."""
+
+    def __init__(self, folder: Path, sshd: Path, count: int, public_key: str) -> None:
+        self._folder, self._sshd, self._count = folder, sshd, count
+        self._servers: list[subprocess.Popen[bytes]] = []
+        (folder / "authorized").write_text(public_key + "\n")
+        people = Path("/etc/passwd").read_text()
+        if "sshd:" not in people:
+            people += "sshd:x:150:65534::/run/sshd:/usr/sbin/nologin\n"
+        (folder / "passwd").write_text(people)
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host_key"], check=True)
+
+    def __enter__(self) -> Self:
+        made = [Path(p) for p in ("/etc/bench", "/var/lib/daiku", "/root/.ansible", "/run/sshd")]
+        self._made = [path for path in made if not path.exists()]
+        for path in self._made:
+            path.mkdir(parents=True)
+        for number in range(self._count):
+            folder = self._folder / f"host{number}"
+            folder.mkdir()
+            (folder / "key").write_bytes((self._folder / "host_key").read_bytes())
+            (folder / "key").chmod(0o600)
+            (folder / "config").write_text(
+                _CONFIG.format(address=address_of(number), port=PORT, folder=folder)
+            )
+            command = ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(folder), str(self._sshd)]
+            self._servers.append(subprocess.Popen(command, start_new_session=True, env=self._environ()))
+        for number in range(self._count):
+            self._await(number)
+        return self
+
+    def _environ(self) -> dict[str, str]:
+        """An sshd that was unpacked rather than installed has its libraries beside it."""
+        root = self._sshd.parents[2]
+        folders = sorted({str(path.parent) for path in root.glob("*/**/*.so*")}) if root != Path("/") else []
+        return {"PATH": os.environ["PATH"], "LD_LIBRARY_PATH": ":".join(folders)}
+
+    def _await(self, number: int) -> None:
+        end = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection((address_of(number), PORT), 1).close()
+            except OSError:
+                if time.monotonic() > end or self._servers[number].poll() is not None:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for server in self._servers:
+            with suppress(ProcessLookupError):
+                os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+        for path in self._made:
+            with suppress(OSError):
+                path.rmdir()
