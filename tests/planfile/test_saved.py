@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from daiku.apply import planfile
+from daiku.apply.planfile import FactMove, HostMove
 from daiku.apply.saved import check_source, moved
 from daiku.errors import StalePlanError, StateError
 from daiku.plan.durations import Estimate, of_host, of_resource, total, words
@@ -60,6 +61,18 @@ def test_a_reinstalled_machine_and_a_changed_file_are_named() -> None:
         "n1: /etc/a: would not change any more",
         "n1: planned triggers were reload, now they are none",
     )
+
+
+def test_a_fact_of_the_running_machine_that_moved_is_named() -> None:
+    bare = HostMove(host="n1", files=(), triggers=("sysctl",))
+    fact = FactMove(kind="sysctl", name="net.ipv4.ip_forward", before="0", after="1", trigger="sysctl")
+    empty = plan(World(machines={"n1": ({}, "disk-1")}), Wanted({}, {}))
+    saved = empty.model_copy(update={"hosts": (bare.model_copy(update={"facts": (fact,)}),)})
+    other = fact.model_copy(update={"before": "2"})
+    for facts_ in ((other,), ()):
+        now = empty.model_copy(update={"hosts": (bare.model_copy(update={"facts": facts_}),)})
+        assert moved(saved, now) == ("n1: sysctl net.ipv4.ip_forward moved since",)
+    assert moved(saved, saved) == ()
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"plan": {}, "digest": "", "world": ""}', "\0"])

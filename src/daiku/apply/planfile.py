@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -70,12 +71,23 @@ class FileMove(Frozen):
         )
 
 
+class FactMove(Frozen):
+    """One fact of the running machine that a trigger puts right: see render.bundle.Expectation for the kinds."""
+
+    kind: str
+    name: str
+    before: str
+    after: str
+    trigger: str
+
+
 class HostMove(Frozen):
     """What changes on one host, and the triggers that then run, in order."""
 
     host: str
     files: tuple[FileMove, ...]
     triggers: tuple[str, ...]
+    facts: tuple[FactMove, ...] = ()
 
     @classmethod
     def of(cls, report: HostReport) -> Self:
@@ -83,6 +95,7 @@ class HostMove(Frozen):
             host=report.host,
             files=tuple(FileMove.of(change) for change in report.changes),
             triggers=tuple(trigger.name for trigger in report.triggers),
+            facts=tuple(FactMove.model_validate(asdict(fact)) for fact in report.drift),
         )
 
 

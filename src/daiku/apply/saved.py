@@ -168,6 +168,12 @@ def _files(saved: HostMove, now: HostMove) -> list[str]:
         for path in sorted({*before, *after})
         if before.get(path) != after.get(path)
     ]
+    then, today = ({(f.kind, f.name): f for f in move.facts} for move in (saved, now))
+    lines += [
+        f"{saved.host}: {' '.join(key)} moved since"
+        for key in sorted({*then, *today})
+        if then.get(key) != today.get(key)
+    ]
     if saved.triggers != now.triggers:
         lines.append(
             f"{saved.host}: planned triggers were {_list(saved.triggers)}, now they are {_list(now.triggers)}"
