@@ -89,7 +89,7 @@ def keep(path: str, directory: str) -> None:
     """
     make_directories(directory, 0o700)
     name = path.replace("%", "%25").replace("/", "%2F")
-    kept = f"{directory}/{name if len(name.encode()) < 200 else _short(path)}"
+    kept = f"{directory}/{name if len(os.fsencode(name)) < 200 else _short(path)}"
     remove(kept)  # the version before the present one: nobody needs it once this one is about to be replaced
     try:
         os.link(path, kept, follow_symlinks=False)
@@ -121,4 +121,4 @@ def failure(error: OSError, path: str) -> HelperError:
 
 
 def _short(path: str) -> str:
-    return hashlib.sha256(path.encode()).hexdigest()[:16]
+    return hashlib.sha256(os.fsencode(path)).hexdigest()[:16]

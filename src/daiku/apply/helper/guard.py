@@ -171,8 +171,10 @@ def restore(host: Host, trigger: dict[str, Any], patience: float) -> None:
     try:
         for folder in record.get("folders", []):
             for name in sorted(os.listdir(host.at(folder))):  # noqa: PTH208
-                if f"{folder}/{name}" not in kept and not os.path.isdir(host.at(f"{folder}/{name}")):  # noqa: PTH112
-                    files.remove(host.at(f"{folder}/{name}"))
+                path = f"{folder}/{name}"
+                stays = name.startswith(files.STAGED) or path in kept
+                if not stays and not os.path.isdir(host.at(path)):  # noqa: PTH112
+                    files.remove(host.at(path))
             for path, file in sorted(kept.items()):
                 if os.path.dirname(path) == folder:  # noqa: PTH120
                     staged = files.staged(host.at(path))
