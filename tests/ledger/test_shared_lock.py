@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from daiku.cli.job import open_job
 from daiku.errors import LockHeldError, NotFoundError, StateError
 from daiku.ledger.lock import Holder, this_process
 from daiku.ledger.shared_lock import SharedLease, shared_lock
@@ -158,6 +159,7 @@ def environ(s3: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[st
         "AWS_SECRET_ACCESS_KEY": "lab",
         "DAIKU_LOCK": "s3://operators/locks?region=ap-northeast-1",
     }
+    monkeypatch.delenv("DAIKU_STATE_DIR", raising=False)
     for name, value in values.items():
         monkeypatch.setenv(name, value)
     aws = Aws("us-east-1", endpoint_url=s3)
@@ -247,3 +249,24 @@ def test_of_many_machines_at_once_one_gets_it(environ: dict[str, str]) -> None:
         for racer in racers:
             racer.join()
         assert outcomes == ["held", "refused", "refused", "refused"]
+
+
+def test_a_verb_holds_it_while_it_works(environ: dict[str, str], tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "ishikari" / "cluster.yaml"
+    for machine in (
+        "desk",
+        "laptop",
+    ):  # each operator has a folder of his own: the local lock keeps nobody out
+        (tmp_path / machine).mkdir()
+        (tmp_path / machine / "cluster.yaml").write_bytes(example.read_bytes())
+    desk, laptop = (open_job(tmp_path / machine / "cluster.yaml") for machine in ("desk", "laptop"))
+    with desk.exclusively("up") as run:
+        run.check()
+        with (
+            pytest.raises(LockHeldError, match="operators/locks/ishikari/lock"),
+            laptop.exclusively("down"),
+        ):
+            raise AssertionError
+        assert laptop.journal().runs() == ()
+    with laptop.exclusively("down"):
+        pass
