@@ -39,7 +39,7 @@ def history(context: click.Context, file: Path, as_json: bool, limit: int) -> No
     )
 
 
-@history.command()
+@history.command(short_help="Show one run: its steps and how each ended.")
 @click.argument("run", metavar="RUN")
 @file_option
 @json_option

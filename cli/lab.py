@@ -39,7 +39,7 @@ def lab() -> None:
     """
 
 
-@lab.command()
+@lab.command(short_help="Start the lab for the cluster of the file.")
 @file_option
 @click.option(
     "--scale",
@@ -121,7 +121,7 @@ def status(as_json: bool) -> None:
         output.note(f"the hosts cannot follow: {failure}")
 
 
-@lab.command()
+@lab.command(short_help="Print endpoints and dummy keys as shell exports.")
 @json_option
 def env(as_json: bool) -> None:
     """Print every endpoint and dummy key as shell exports: eval "$(daiku lab env)"."""
@@ -156,7 +156,7 @@ def down(as_json: bool) -> None:
         output.say("the lab is down" if stopped else "no lab was running")
 
 
-@lab.command()
+@lab.command(short_help="Write the state of both Sakura APIs to a file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @json_option
 def save(file: Path, as_json: bool) -> None:
@@ -176,7 +176,7 @@ def save(file: Path, as_json: bool) -> None:
         output.say(f"saved to {file}")
 
 
-@lab.group()
+@lab.group(short_help="Spoil chosen calls or things: bad days on demand.")
 def fault() -> None:
     """Bad days on demand: spoil chosen calls or things of the running lab."""
 
@@ -226,7 +226,7 @@ def fault_add(
     _show_faults("POST", {"faults": [rule]}, as_json=as_json)
 
 
-@fault.command("load")
+@fault.command("load", short_help="Add the rules of a YAML file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @json_option
 def fault_load(file: Path, as_json: bool) -> None:

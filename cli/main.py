@@ -109,6 +109,8 @@ def _guarded(run: Callable[[], object]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--lab":
+            error.message += " It stands before the verb: `daiku --lab VERB`."
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):

@@ -21,7 +21,7 @@ def node() -> None:
     """One machine of the cluster."""
 
 
-@node.command()
+@node.command(short_help="Accept the SSH host key that a machine shows now.")
 @click.argument("name")
 @file_option
 @yes_option

@@ -46,6 +46,7 @@ def test_every_verb_and_every_option_says_what_it_does(daiku: Daiku, path: tuple
     for parameter in command.params:
         assert not isinstance(parameter, click.Option) or parameter.help, parameter.name
     assert max(len(line) for line in shown.out.splitlines()) <= 100
+    assert not re.search(r"^  \S+ {2,}.*\.\.\.$", shown.out, re.MULTILINE), "a list cuts a verb's help"
 
 
 def test_help_loads_no_heavy_library() -> None:
@@ -63,6 +64,7 @@ def test_help_loads_no_heavy_library() -> None:
         (["chek"], 2, "Did you mean `check`?"),
         (["frobnicate"], 2, "No such command 'frobnicate'"),
         (["up", "--frobnicate"], 2, "No such option"),
+        (["status", "--lab"], 2, "`daiku --lab VERB`"),
         (["up", "--patience", "-1"], 2, "--patience"),
         (["check", "-f", "folder"], 2, "is a directory"),
         (["check", "-f", "missing.yaml"], 3, "missing.yaml: no such file"),
