@@ -69,7 +69,8 @@ FAULTS = st.sampled_from(
         (MADE, "eof", True),
     ]
 )
-WEATHER = st.one_of(st.none(), st.tuples(FAULTS, st.integers(1, 3), st.integers(0, 3)))
+_STORM = st.tuples(FAULTS, st.integers(1, 3), st.integers(0, 2))
+WEATHER = st.one_of(st.none(), _STORM, _STORM, _STORM)
 """None, or: the calls of a route that follow its next few good ones fail, once or more."""
 NAMES = st.sampled_from(["a", "b", "c d", "é"])
 TEXTS = st.sampled_from(["", "one", "two\nlines"])
@@ -418,6 +419,6 @@ def test_random_sequences(front: str) -> None:
     )
     run_state_machine_as_test(Sequences, settings=profile)
     assert DONE["operations"] > 60
-    assert DONE["spoilt"] > 20
+    assert DONE["spoilt"] > 15
     if LONG:
         print("\n{operations} operations, {spoilt} calls spoilt, {failures} interruptions".format(**DONE))  # noqa: T201

@@ -29,6 +29,8 @@ SETTLE_POLLS = 24
 SILENCE_SECONDS = 1200.0
 LOCK_SECONDS = 2 * INSTALL_SECONDS
 DESCRIPTION_MOST = 1000
+LISTING_SECONDS = 60.0
+"""How old a listing may be that serves the reads of a refresh, whatever a lab's hour is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ def find_image(ctx: Context, server_id: str, wanted: str) -> OsImage:
 
 def listed_server(ctx: Context, server_id: str) -> PhyServer | None:
     """The server from the listing that all who watch share; None when it is not there."""
-    listed = ctx.phy.servers(max_age=ctx.phy.watch_pause)
+    listed = ctx.phy.servers(max_age=max(ctx.phy.watch_pause, LISTING_SECONDS))
     return next((server for server in listed if server.server_id == server_id), None)
 
 

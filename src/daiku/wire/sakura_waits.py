@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from daiku.errors import ApiError, ConflictError, NotFoundError
-from daiku.wire.http import Json
+from daiku.wire.http import BUSY_STATUSES, Json
 from daiku.wire.retry import wait_until
 from daiku.wire.sakura_calls import APPEAR_SECONDS, SakuraCalls, as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import APPLIANCE, DISK, SWITCH, Kind
@@ -182,7 +182,8 @@ class SakuraWaits(SakuraCalls):
 
         409 has two meanings here: already under way (after an accepted call, and where the API starts things by
         itself, as it does new load balancers), or impossible. So refusals are an error only when none of
-        `REFUSALS` calls was accepted and the status did not move meanwhile.
+        `REFUSALS` calls was accepted and the status did not move meanwhile. An API that stays busy is asked again
+        until the deadline: others may be starting whole clusters.
         """
         appear = APPEAR_SECONDS if kind.appears_late else 0.0
         began = self.clock()
@@ -204,6 +205,9 @@ class SakuraWaits(SakuraCalls):
                 except ConflictError:
                     refused += 0 if accepted or status == "cleaning" else 1
                     if refused >= REFUSALS:
+                        raise
+                except ApiError as error:
+                    if error.status not in BUSY_STATUSES:
                         raise
                 due = self.clock() + self.tempo.repeat_power
             return None
