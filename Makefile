@@ -20,7 +20,7 @@ test: setup ## all tests: unit, property, engine and lab lanes
 	@$(BIN)/python scripts/test.py
 
 test-fast: setup ## unit and property tests only (under two minutes)
-	@$(BIN)/pytest -n 2 -m "not engine and not lab"
+	@$(BIN)/pytest -n 2 -m "not engine and not lab and not slow"
 
 check: setup ## ruff, pyright (strict), import rules, links and address checks
 	$(BIN)/ruff check .

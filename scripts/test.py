@@ -10,7 +10,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ROOT / ".venv" / "bin" / "pytest"
 LANES = (
-    ("unit and property", ["-n", "2", "-m", "not engine and not lab"]),
+    ("unit and property", ["-n", "2", "-m", "not engine and not lab and not slow"]),
+    ("slow sweeps", ["-n", "2", "-m", "slow and not engine and not lab"]),
     # These own namespaces, ports and a CPU-hungry engine: one at a time.
     ("engine and lab", ["-p", "no:randomly", "-m", "engine or lab"]),
 )

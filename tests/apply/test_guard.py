@@ -167,6 +167,7 @@ def _kill_next_child() -> None:
     os.fork = forked
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [False, True])
 def test_killed_at_every_call_the_next_run_reaches_the_end(tmp_path: Path, half: bool) -> None:
     """Helper and watcher both die there, as when power is lost: the next run is heard, so the network stays."""

@@ -89,6 +89,7 @@ def test_killed_anywhere_the_next_run_reaches_the_same_end(
 A, B, C = (b"one\n", 0o644), (b"two\n", 0o644), (b"two\n", 0o600)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "drift", "second"),
     [

@@ -127,6 +127,7 @@ TREES = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=TREES, second=TREES, drift=TREES)
 def test_the_real_helper_does_what_was_saved_or_nothing(

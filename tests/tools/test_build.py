@@ -56,6 +56,7 @@ def test_a_tool_on_path_is_used_when_it_is_new_enough(tmp_path: Path) -> None:
     assert build.provide(tool, print, environment(tmp_path, found.parent)) == found
 
 
+@pytest.mark.slow
 @needs_go
 def test_an_old_tool_on_path_is_passed_over_and_the_build_is_kept(tmp_path: Path) -> None:
     tool = a_tool(tmp_path / "module")
@@ -73,6 +74,7 @@ def test_an_old_tool_on_path_is_passed_over_and_the_build_is_kept(tmp_path: Path
     assert lines == []
 
 
+@pytest.mark.slow
 @needs_go
 def test_two_builders_build_once(tmp_path: Path) -> None:
     tool = a_tool(tmp_path / "module")
