@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import socket
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from daiku.lab.hosts import supports_namespaces
 from tests.main_job.kit import PUBLIC, Done, Rehearsal
-
-SCALE = "3000"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -21,24 +22,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", PUBLIC]))
 
 
-@pytest.fixture(scope="session")
-def number(worker_id: str) -> int:
-    """This test process among its kind, so that their labs never meet."""
+@contextmanager
+def rehearsal(folder: Path) -> Generator[Rehearsal]:
+    """A running lab; down again at the end."""
     reason = supports_namespaces()
     if reason is not None:
         pytest.skip(f"hosts cannot run here: {reason}")
-    return int(worker_id.removeprefix("gw")) if worker_id.startswith("gw") else 0
-
-
-@pytest.fixture(scope="session")
-def lab(number: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    """A running lab in which nothing was made yet, or the cluster stands."""
-    made = Rehearsal.prepare(tmp_path_factory.mktemp("main-job"), 21022 + 2 * number)
+    with socket.socket() as probe:
+        probe.bind((PUBLIC, 0))
+        port = probe.getsockname()[1]
+    made = Rehearsal.prepare(folder, port)
     try:
-        made.ok("lab", "up", "--scale", SCALE)
+        made.ok("lab", "up", "--scale", "3000")
         yield made
     finally:
         made.run("lab", "down")
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """A running lab in which nothing was made yet, or the cluster stands."""
+    with rehearsal(tmp_path_factory.mktemp("main-job")) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

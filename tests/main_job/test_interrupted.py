@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from daiku.wire.aws import Aws
-from tests.main_job.conftest import SCALE
+from tests.main_job.conftest import rehearsal
 from tests.main_job.kit import CLUSTER_KINDS, PUBLIC, Rehearsal, eventually
 from tests.main_job.test_standing import HOSTS, VMS, changed
 
@@ -34,14 +34,10 @@ AWS = (
 
 
 @pytest.fixture(scope="module")
-def trouble(number: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+def trouble(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
     """A lab for runs that are killed."""
-    made = Rehearsal.prepare(tmp_path_factory.mktemp("interrupted"), 21023 + 2 * number)
-    try:
-        made.ok("lab", "up", "--scale", SCALE)
+    with rehearsal(tmp_path_factory.mktemp("interrupted")) as made:
         yield made
-    finally:
-        made.run("lab", "down")
 
 
 def test_killed_interrupted_and_taken_down(trouble: Rehearsal) -> None:
