@@ -71,7 +71,19 @@ class Farm:
             (folder / "config").write_text(
                 _CONFIG.format(address=address_of(number), port=PORT, folder=folder)
             )
-            command = ["unshare", "-m", "sh", "-c", _ENTER, "sh", str(folder), str(self._sshd)]
+            command = [
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
+                "unshare",
+                "-m",
+                "sh",
+                "-c",
+                _ENTER,
+                "sh",
+                str(folder),
+                str(self._sshd),
+            ]
             self._servers.append(subprocess.Popen(command, start_new_session=True, env=self._environ()))
         for number in range(self._count):
             self._await(number)

@@ -106,7 +106,7 @@ def cost(command: list[str], folder: Path, environ: dict[str, str] | None = None
     began = time.monotonic()
     with (folder / "output").open("w+b") as output:
         process = subprocess.Popen(
-            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             env={**os.environ, **(environ or {})},
         )  # fmt: skip
         _, status, usage = os.wait4(process.pid, 0)

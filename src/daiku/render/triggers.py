@@ -12,6 +12,22 @@ SYSCTL_FILE = "/etc/sysctl.d/90-daiku.conf"
 SYSCTL_BRIDGE_FILE = "/etc/sysctl.d/91-daiku-bridge.conf"
 SELECTIONS_FILE = "/etc/daiku/packages.selections"
 
+INSTALL = (
+    "apt-get",
+    "-q",
+    "-y",
+    "-o",
+    "DPkg::Lock::Timeout=300",
+    "-o",
+    "Dpkg::Options::=--force-confdef",
+    "-o",
+    "Dpkg::Options::=--force-confold",
+    "install",
+    "--allow-downgrades",
+    "--allow-change-held-packages",
+    "--no-install-recommends",
+)
+"""The command of a trigger with packages. It waits for another apt; configuration files that are there stay."""
 MODULES = ("overlay", "br_netfilter")
 """Kernel modules that every node loads."""
 UNITS = ("chrony.service", "containerd.service", "kubelet.service")
