@@ -13,6 +13,8 @@ import pytest
 from daiku.lab.clock import Clock
 from daiku.lab.sakura import Inventory, World, create_app
 
+from . import phy_contract
+
 TOKEN, SECRET, ADMIN = "5bd1a6a3-6d1c-4a94-9d5f-aa70ab0f3a55", "s3cret-of-the-lab", "door-key"
 NETWORK, OTHER_NETWORK, SUBNET = "300000000001", "300000000002", "200000000001"
 GPU1, GPU2 = "100000000001", "100000000002"
@@ -39,14 +41,17 @@ def gpu(service_id: str, number: int) -> dict[str, Any]:
     }
 
 
+PROD = {"tag_id": 7, "label": "prod", "color": "#00ff00"}
 INVENTORY: dict[str, Any] = {
     "account": {"token": TOKEN, "secret": SECRET, "name": "ishikari"},
-    "phy_servers": [gpu(GPU1, 1), gpu(GPU2, 2)],
+    "phy_servers": [gpu(GPU1, 1) | {"tags": [PROD]}, gpu(GPU2, 2)],
     "private_networks": [
-        {"service_id": NETWORK, "nickname": "node-net", "vlan_id": 101},
+        {"service_id": NETWORK, "nickname": "node-net", "vlan_id": 101, "tags": [PROD]},
         {"service_id": OTHER_NETWORK, "nickname": "storage-net", "vlan_id": 102},
     ],
-    "dedicated_subnets": [{"service_id": SUBNET, "nickname": "global-01", "network": "203.0.113.0/28"}],
+    "dedicated_subnets": [
+        {"service_id": SUBNET, "nickname": "global-01", "network": "203.0.113.0/28", "tags": [PROD]}
+    ],
     "hybrid": [{"private_network": NETWORK, "switch_tag": f"hybrid={NETWORK}"}],
     "aws_connect": [
         {"resource_id": "500000000001", "secret_key": "aws-peer-secret", "prefixes": ["172.16.0.0/16"]}
@@ -109,7 +114,20 @@ class Caller:
         asyncio.run(self.app(scope, receive, send))
         start = next(m for m in sent if m["type"] == "http.response.start")
         content = b"".join(m.get("body", b"") for m in sent if m["type"] == "http.response.body")
-        return Answer(start["status"], {k.decode().lower(): v.decode() for k, v in start["headers"]}, content)
+        answer = Answer(
+            start["status"], {k.decode().lower(): v.decode() for k, v in start["headers"]}, content
+        )
+        self._judge(method, path, answer)
+        return answer
+
+    def _judge(self, method: str, path: str, answer: Answer) -> None:
+        """Hold PHY's answers to their contract."""
+        if not self.world.audit or self.world.audit[-1].fault:
+            return
+        shown = answer.json if answer.raw else None
+        if path.startswith(phy_contract.ROOT):
+            below = path.removeprefix(phy_contract.ROOT)
+            assert phy_contract.judge(method, below, answer.status, shown) == [], (method, path, answer.raw)
 
     @staticmethod
     def basic(token: str = TOKEN, secret: str = SECRET) -> str:
