@@ -2,10 +2,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-fast check bench lock format clean
+.PHONY: help setup demo demo-down test test-fast test-journeys check bench lock format clean
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 setup: ## make .venv from the pinned, hashed requirements
 	@$(PYTHON) scripts/setup.py
@@ -21,6 +21,9 @@ test: setup ## all tests: unit, property, engine and lab lanes
 
 test-fast: setup ## unit and property tests only (under two minutes)
 	@$(BIN)/pytest -n 2 -m "not engine and not lab and not slow"
+
+test-journeys: setup ## whole rehearsals: bad days, kills, planted secrets (minutes; wants a quiet machine)
+	@$(BIN)/pytest -p no:randomly tests/main_job tests/canaries
 
 check: setup ## ruff, pyright (strict), import rules, links and address checks
 	$(BIN)/ruff check .

@@ -104,7 +104,7 @@ class Monitor(MockMonitor):
                     parent=request.parent,
                     custom=request.custom,
                     ignored=tuple(request.ignoreChanges),
-                    after=tuple(request.dependencies),
+                    after=tuple(sorted(request.dependencies)),
                 )
             )
         return super().RegisterResource(request)
