@@ -109,11 +109,14 @@ def _guarded(run: Callable[[], object]) -> int:
     except click.exceptions.Exit as stop:
         return stop.exit_code
     except click.ClickException as error:
-        if isinstance(error, click.NoSuchOption) and error.option_name == "--lab":
-            error.message += " It stands before the verb: `daiku --lab VERB`."
         error.show()
+        if isinstance(error, click.NoSuchOption) and error.option_name == "--lab":
+            output.note("next: it stands before the verb: daiku --lab VERB")
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stop:
+        if isinstance(stop.__cause__, EOFError):  # click takes any end of input for Ctrl-D
+            output.bug(stop.__cause__, _crash_report())
+            return 1
         output.note("interrupted: nothing is half-written; the same command goes on where this one stopped")
         return 130
     except DaikuError as error:

@@ -99,7 +99,9 @@ class Stream:
 
     def close(self) -> None:
         """Give the channel back; a command that still runs is not waited for."""
-        self._channel.close()
+        # Saying so fails when the connection has ended meanwhile; then nothing is left to give back.
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            self._channel.close()
 
     def __enter__(self) -> Self:
         return self

@@ -109,6 +109,7 @@ class Instance(Ec2Kind):
             more["KeyName"] = inputs["keyName"]
         if disk := inputs.get("rootBlockDevice"):
             ebs = {key[0].upper() + key[1:]: value for key, value in disk.items()}
+            ebs["DeleteOnTermination"] = True  # as pulumi-aws asks for; moto keeps the volume without it
             more["BlockDeviceMappings"] = [{"DeviceName": ROOT_DEVICE, "Ebs": ebs}]
         made = cloud.call(
             "ec2",
