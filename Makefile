@@ -20,7 +20,7 @@ test: setup ## all tests: unit, property, engine and lab lanes
 	@$(BIN)/python scripts/test.py
 
 test-fast: setup ## unit and property tests only (under two minutes)
-	@$(BIN)/pytest -n 2 -m "not engine and not lab and not slow"
+	@$(BIN)/pytest -n 2 -m "not engine and not lab and not kubernetes and not slow"
 
 test-journeys: setup ## whole rehearsals: bad days, kills, planted secrets (minutes; wants a quiet machine)
 	@$(BIN)/pytest -p no:randomly tests/main_job tests/canaries

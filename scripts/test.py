@@ -12,13 +12,20 @@ PYTEST = ROOT / ".venv" / "bin" / "pytest"
 JOURNEYS = ("tests/main_job", "tests/canaries")
 """Whole rehearsals with kills and interruptions, sensitive to a loaded machine: `make test-journeys`."""
 LANES = (
-    ("unit and property", ["-n", "2", "-m", "not engine and not lab and not slow"]),
-    ("slow sweeps", ["-n", "2", "-m", "slow and not engine and not lab"]),
+    ("unit and property", ["-n", "2", "-m", "not engine and not lab and not kubernetes and not slow"]),
+    ("slow sweeps", ["-n", "2", "-m", "slow and not engine and not lab and not kubernetes"]),
     # These own namespaces, ports and a CPU-hungry engine: one at a time.
     (
         "engine and lab",
-        ["-p", "no:randomly", "-m", "engine or lab", *(f"--ignore={path}" for path in JOURNEYS)],
+        [
+            "-p",
+            "no:randomly",
+            "-m",
+            "(engine or lab) and not kubernetes",
+            *(f"--ignore={path}" for path in JOURNEYS),
+        ],
     ),
+    ("kubernetes", ["-p", "no:randomly", "-m", "kubernetes"]),
 )
 
 
