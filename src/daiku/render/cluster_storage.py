@@ -23,12 +23,12 @@ FAST_PATH = "/var/lib/daiku/fast"
 
 @dataclass(frozen=True, slots=True)
 class RookValues:
-    template: ClassVar[str] = "cluster/rook-values.yaml.j2"
+    template: ClassVar[str] = "cluster/storage/rook-values.yaml.j2"
 
 
 @dataclass(frozen=True, slots=True)
 class CephCsiValues:
-    template: ClassVar[str] = "cluster/ceph-csi-values.yaml.j2"
+    template: ClassVar[str] = "cluster/storage/ceph-csi-values.yaml.j2"
     namespace: str
     rbd_driver: str
     cephfs_driver: str
@@ -39,7 +39,7 @@ class CephCluster:
     """`service_pools` run monitors and managers, `disk_pools` hold the data. Ranges are empty on the pod
     network."""
 
-    template: ClassVar[str] = "cluster/ceph-cluster.yaml.j2"
+    template: ClassVar[str] = "cluster/storage/ceph-cluster.yaml.j2"
     name: str
     namespace: str
     image: str
@@ -55,7 +55,7 @@ class CephCluster:
 
 @dataclass(frozen=True, slots=True)
 class CephPools:
-    template: ClassVar[str] = "cluster/ceph-pools.yaml.j2"
+    template: ClassVar[str] = "cluster/storage/ceph-pools.yaml.j2"
     namespace: str
     block: str
     files: str
@@ -65,7 +65,7 @@ class CephPools:
 
 @dataclass(frozen=True, slots=True)
 class StorageClasses:
-    template: ClassVar[str] = "cluster/storage-classes.yaml.j2"
+    template: ClassVar[str] = "cluster/storage/storage-classes.yaml.j2"
     namespace: str
     block: str
     files: str
@@ -78,7 +78,7 @@ class StorageClasses:
 
 @dataclass(frozen=True, slots=True)
 class FluidValues:
-    template: ClassVar[str] = "cluster/fluid-values.yaml.j2"
+    template: ClassVar[str] = "cluster/cache/fluid-values.yaml.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class FastTier:
     """`paths` is a list joined by commas, one item a disk; `quota` is a node's, which the disks share
     evenly."""
 
-    template: ClassVar[str] = "cluster/fast-tier.yaml.j2"
+    template: ClassVar[str] = "cluster/cache/fast-tier.yaml.j2"
     name: str
     namespace: str
     bucket_class: str

@@ -42,7 +42,7 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Queues:
-    template: ClassVar[str] = "cluster/queues.yaml.j2"
+    template: ClassVar[str] = "cluster/kueue/queues.yaml.j2"
     pool_label: str
     flavors: tuple[Named, ...]
     priorities: tuple[Priority, ...]
@@ -54,7 +54,7 @@ class Queues:
 
 @dataclass(frozen=True, slots=True)
 class KueueValues:
-    template: ClassVar[str] = "cluster/kueue-values.yaml.j2"
+    template: ClassVar[str] = "cluster/kueue/kueue-values.yaml.j2"
     replicas: int
     configuration: dict[str, Any]
 
@@ -64,7 +64,7 @@ class Tenant:
     """`gpus` is a hard limit, empty for a tenant that may borrow; `shared_dataset` is empty without a fast
     tier."""
 
-    template: ClassVar[str] = "cluster/tenant.yaml.j2"
+    template: ClassVar[str] = "cluster/tenants/tenant.yaml.j2"
     name: str
     gpus: str
     allow_from: tuple[str, ...]
