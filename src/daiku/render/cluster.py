@@ -39,7 +39,7 @@ class Namespaces:
 
 @dataclass(frozen=True, slots=True)
 class GpuOperatorValues:
-    template: ClassVar[str] = "cluster/gpu-operator-values.yaml.j2"
+    template: ClassVar[str] = "cluster/gpu/operator-values.yaml.j2"
     mig: bool
 
 

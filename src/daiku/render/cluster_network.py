@@ -23,7 +23,7 @@ _RESOURCE = re.compile(r"[a-zA-Z0-9_]+")
 
 @dataclass(frozen=True, slots=True)
 class CiliumValues:
-    template: ClassVar[str] = "cluster/cilium-values.yaml.j2"
+    template: ClassVar[str] = "cluster/cilium/values.yaml.j2"
     cluster: str
     api_host: str
     api_port: int
@@ -39,21 +39,21 @@ class CiliumValues:
 
 @dataclass(frozen=True, slots=True)
 class Multus:
-    template: ClassVar[str] = "cluster/multus.yaml.j2"
+    template: ClassVar[str] = "cluster/multus/multus.yaml.j2"
     image: str
     daemon_config: str
 
 
 @dataclass(frozen=True, slots=True)
 class WhereaboutsValues:
-    template: ClassVar[str] = "cluster/whereabouts-values.yaml.j2"
+    template: ClassVar[str] = "cluster/whereabouts/values.yaml.j2"
     repository: str
     tag: str
 
 
 @dataclass(frozen=True, slots=True)
 class SriovValues:
-    template: ClassVar[str] = "cluster/sriov-values.yaml.j2"
+    template: ClassVar[str] = "cluster/sriov/values.yaml.j2"
     resource_prefix: str
 
 
@@ -72,7 +72,7 @@ class RailNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Rails:
-    template: ClassVar[str] = "cluster/rails.yaml.j2"
+    template: ClassVar[str] = "cluster/rails/rails.yaml.j2"
     namespace: str
     network_namespace: str
     group_label: str
