@@ -107,7 +107,7 @@ def test_each_bad_host_is_told_in_one_line_and_the_others_are_done(
     pins = Pins()
     report = converge(lab, bundles, pins)
     told = {failure.host: str(failure) for failure in report.failures}
-    assert told.keys() == {"host3", "host4"}
+    assert told.keys() == {"host3", "host4"}, told
     assert "the file system of /etc/daiku/note is read-only" in told["host3"]
     assert "no python3" in told["host4"]
     assert all(len(line.splitlines()) == 1 for line in told.values())

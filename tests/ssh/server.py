@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from daiku.wire.ssh_types import Endpoint
 
+MSG_CHANNEL_SUCCESS = b"\x63"
+
 
 def make_key(path: Path) -> paramiko.Ed25519Key:
     """A new Ed25519 private key in `path`."""
@@ -39,8 +41,8 @@ def key_text(key: paramiko.PKey) -> str:
 class Sshd:
     """`exec_prefix` is printed before the output of every command, as a chatty .bashrc does.
 
-    `drop_after` closes the connection once a command's output has passed so many bytes. `connections`, `sessions` and
-    `forwards` count what clients opened.
+    `late_answer` tells the end of a command before its beginning. `drop_after` closes the connection once a command's
+    output has passed so many bytes. `connections`, `sessions` and `forwards` count what clients opened.
     """
 
     host_key: paramiko.Ed25519Key
@@ -51,6 +53,8 @@ class Sshd:
     exec_prefix: bytes = b""
     drop_after: int | None = None
     refuse_sessions: bool = False
+    refuse_commands: bool = False
+    late_answer: bool = False
     stall_exec: bool = False
     connections: int = 0
     sessions: int = 0
@@ -87,7 +91,7 @@ class Sshd:
                 return
             # OpenSSH's server does this, too.
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport = paramiko.Transport(sock)
+            transport = _Transport(sock)
             transport.add_server_key(self.host_key)
             with self._lock:
                 self.connections += 1
@@ -98,8 +102,26 @@ class Sshd:
                 continue
 
 
+class _Transport(paramiko.Transport):
+    """Knows which channels were told that their command is begun, so that its end is not told first."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self._begun: dict[int, threading.Event] = {}
+
+    def begun(self, channel: int) -> threading.Event:
+        """Set once the other side's `channel` got the answer to its request."""
+        return self._begun.setdefault(channel, threading.Event())
+
+    def _send_user_message(self, data: paramiko.Message) -> None:
+        super()._send_user_message(data)  # type: ignore[misc]
+        sent = paramiko.Message(data.asbytes())
+        if sent.get_byte() == MSG_CHANNEL_SUCCESS:
+            self.begun(sent.get_int()).set()
+
+
 class _Rules(paramiko.ServerInterface):
-    def __init__(self, sshd: Sshd, transport: paramiko.Transport) -> None:
+    def __init__(self, sshd: Sshd, transport: _Transport) -> None:
         self._sshd = sshd
         self._transport = transport
         self._peers: dict[int, socket.socket] = {}
@@ -121,6 +143,11 @@ class _Rules(paramiko.ServerInterface):
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if self._sshd.stall_exec:
             threading.Event().wait(5)
+        if self._sshd.refuse_commands:
+            return False
+        if self._sshd.late_answer:  # this answer goes out when we return
+            self._execute(channel, command.decode())
+            return True
         threading.Thread(target=self._execute, args=(channel, command.decode()), daemon=True).start()
         return True
 
@@ -183,6 +210,8 @@ class _Rules(paramiko.ServerInterface):
                 return
             complain.join(5)
             status = process.wait()
+            if not self._sshd.late_answer:
+                self._transport.begun(channel.remote_chanid).wait(30)  # type: ignore[attr-defined]
             if status >= 0:
                 channel.send_exit_status(status)
             channel.close()

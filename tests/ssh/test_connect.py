@@ -12,7 +12,7 @@ import pytest
 
 from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachableError, StateError
 from daiku.wire.ssh import Session, connect
-from daiku.wire.ssh_types import Endpoint, fingerprint
+from daiku.wire.ssh_types import Endpoint, Result, fingerprint
 from tests.ssh.server import Pins, Sshd, key_text, make_key, serving
 
 
@@ -151,6 +151,19 @@ def test_a_server_without_room_for_sessions_is_named(tmp_path: Path) -> None:
         with pytest.raises(HostError, match="no more sessions") as caught:
             session.run("true")
         assert "MaxSessions" in caught.value.hint
+
+
+def test_a_short_command_whose_end_is_told_before_its_beginning(tmp_path: Path) -> None:
+    with serving(tmp_path, late_answer=True) as server, login(server) as session:
+        assert session.run("echo out; echo err >&2; exit 4") == Result(4, b"out\n", b"err\n")
+
+
+def test_a_server_that_runs_no_commands_is_no_lost_connection(tmp_path: Path) -> None:
+    with serving(tmp_path, refuse_commands=True) as server, login(server) as session:
+        with pytest.raises(HostError, match="runs no commands") as caught:
+            session.run("true")
+        assert type(caught.value) is HostError
+        assert session.alive
 
 
 def test_through_a_bastion(server: tuple[Sshd, Path], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 
 from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachableError, StateError
 from daiku.wire.ssh_dial import dial, route_text
-from daiku.wire.ssh_stream import Stream
+from daiku.wire.ssh_stream import BREAK_SECONDS, Stream
 from daiku.wire.ssh_types import Endpoint, HostKeys, Result, fingerprint
 
 KEEPALIVE_SECONDS = 10
@@ -59,7 +59,8 @@ class Session:
     def open(self, command: str, *, timeout: float = 30.0) -> Stream:
         """Start `command` (text for the login's shell) and return its streams; `timeout` is for the start alone.
 
-        Raises HostUnreachableError when the connection is lost or the host does not answer in time.
+        Raises HostUnreachableError when the connection is lost or the host does not answer in time, and HostError when
+        it opens no more sessions or runs no commands.
         """
         self._count()
         # paramiko waits for the answer to "exec" without an end, so a timer ends the connection instead.
@@ -68,15 +69,15 @@ class Session:
         watchdog.start()
         try:
             channel = self._transport.open_session(timeout=timeout)
-            channel.exec_command(command)
+            self._start(channel, command)
+        except paramiko.ChannelException as error:
+            raise HostError(
+                f"the SSH server opens no more sessions: {error.text or error.code}",
+                host=self.name,
+                step="open",
+                hint="raise MaxSessions in the host's sshd_config, or lower the number of hosts at a time",
+            ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
-            if isinstance(error, paramiko.ChannelException):
-                raise HostError(
-                    f"the SSH server opens no more sessions: {error.text or error.code}",
-                    host=self.name,
-                    step="open",
-                    hint="raise MaxSessions in the host's sshd_config, or lower the number of hosts at a time",
-                ) from error
             raise HostUnreachableError(
                 f"connection to {self.route} lost, or no answer within {timeout:g} s",
                 host=self.name,
@@ -86,6 +87,25 @@ class Session:
         finally:
             watchdog.cancel()
         return Stream(channel, self.name, self.route)
+
+    def _start(self, channel: paramiko.Channel, command: str) -> None:
+        """Run `command` in a channel. What closes the channel alone is told apart from a lost connection."""
+        try:
+            channel.exec_command(command)
+        except paramiko.SSHException as error:
+            # A server may tell the end of a short command before it tells that the command was begun.
+            if channel.exit_status >= 0:
+                return
+            # paramiko ends the channels of a broken connection a moment before it marks the connection.
+            self._transport.join(BREAK_SECONDS)
+            if not self._transport.is_active():
+                raise
+            raise HostError(
+                "the SSH server runs no commands: it closed the session",
+                host=self.name,
+                step="open",
+                hint="see that its sshd_config forces no other command and that the account has a login shell",
+            ) from error
 
     def run(self, command: str, stdin: bytes = b"", timeout: float | None = None) -> Result:
         """Run `command`, feed it `stdin`, and wait for its end; at most `timeout` seconds if given.
