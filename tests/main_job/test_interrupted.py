@@ -74,9 +74,8 @@ def test_killed_interrupted_and_taken_down(trouble: Rehearsal) -> None:
     assert sorted(item["Name"] for item in trouble.listed("appliance")) == ["ishikari-lb", "ishikari-router"]
     assert len(trouble.listed("internet")) == 1
     status = trouble.ok("--lab", "status", "--json").json
-    assert {host: seen["state"] for host, seen in status["hosts"].items()} == dict.fromkeys(
-        HOSTS, "configured"
-    )
+    seen = {host: (state["state"], state["failure"]) for host, state in status["hosts"].items()}
+    assert seen == dict.fromkeys(HOSTS, ("configured", ""))
     before = trouble.writes()
     again = trouble.ok("--lab", "up", "--yes", "--json").json
     assert (again["changes"], changed(again["fleet"]), trouble.writes()) == ([], [], before)

@@ -14,7 +14,8 @@ from daiku.wire.ssh import Session, connect
 from daiku.wire.ssh_types import Endpoint, HostKeys
 
 PARALLEL = 16
-TIMEOUT = 10.0
+TIMEOUT = 20.0
+"""Seconds for each stage of a log-in: a host under full load may need many, and `unreachable` must mean it."""
 
 
 class Way(Protocol):
