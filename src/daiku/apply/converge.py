@@ -166,11 +166,12 @@ def manifest_of(
                 "owner": file.owner,
                 "group": file.group,
                 "trigger": file.trigger,
+                "after": file.after,
             }
             for file in bundle.files
         ],
         "triggers": [{**t.as_json(), "input": trigger_input(t, bundle.files)} for t in bundle.triggers],
-        "expectations": [[e.kind, e.name, e.value, e.trigger] for e in bundle.expectations],
+        "expectations": [e.as_json() for e in bundle.expectations],
     }
 
 

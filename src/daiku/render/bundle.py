@@ -27,7 +27,8 @@ class HostFile:
     """One file of a machine.
 
     `path` is absolute; `mode` holds the permission bits (0o600); `trigger` names the Trigger that runs when
-    the file was created, changed or removed. ValueError: a path that leaves its place (`..`), bits outside
+    the file was created, changed or removed. `after`: a path of the machine; while nothing is there, the file must
+    not be there either. ValueError: a path that leaves its place (`..`), bits outside
     0o7777, an owner or group that is no account name.
     """
 
@@ -37,6 +38,7 @@ class HostFile:
     owner: str = "root"
     group: str = "root"
     trigger: str | None = None
+    after: str = ""
 
     def __post_init__(self) -> None:
         if not _PATH.fullmatch(self.path) or {".", ".."} & set(self.path.split("/")):
@@ -115,6 +117,12 @@ class Expectation:
     name: str
     value: str
     trigger: str
+    after: str = ""
+    """As of a HostFile: the fact is not expected while nothing is at that path."""
+
+    def as_json(self) -> list[str]:
+        """Kind, name, value and trigger, and what it waits for if it does."""
+        return [self.kind, self.name, self.value, self.trigger, *([self.after] if self.after else [])]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,13 +181,14 @@ class HostBundle:
                     "owner": f.owner,
                     "group": f.group,
                     "trigger": f.trigger,
+                    **({"after": f.after} if f.after else {}),
                 }
                 for f in self.files
             ],
             "triggers": [{**t.as_json(), "order": t.order} for t in self.triggers],
         }
         if self.expectations:
-            value["expectations"] = [[e.kind, e.name, e.value, e.trigger] for e in self.expectations]
+            value["expectations"] = [e.as_json() for e in self.expectations]
         return value
 
     def to_json(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from daiku.plan.model import NodePlan, Route
 from daiku.render.bundle import Expectation, HostFile
-from daiku.render.host_network import NETPLAN_VIPS, netplan
+from daiku.render.host_network import NETPLAN_VIPS, netplan, vips_after
 from daiku.render.triggers import ACTIVE_UNITS, MODULES, SYSCTL_BRIDGE_FILE, SYSCTL_FILE, UNITS
 
 
@@ -47,7 +47,7 @@ def _network(node: NodePlan, *, with_vips: bool) -> Iterator[Expectation]:
         for route in port.routes:
             yield Expectation("route", f"{port.name} {_target(route)}", "present", "netplan")
     for vip in node.vips if with_vips else ():
-        yield Expectation("address", f"lo {vip}/32", "present", "netplan")
+        yield Expectation("address", f"lo {vip}/32", "present", "netplan", vips_after(node))
 
 
 def _target(route: Route) -> str:

@@ -15,6 +15,8 @@ NETPLAN = "/etc/netplan/50-daiku.yaml"
 NETPLAN_VIPS = "/etc/netplan/60-daiku-vips.yaml"
 """Only on machines with virtual addresses. A control plane may get it only after it has joined: with the
 address on its own loopback it would look for the API server, and with it for etcd's members, on itself."""
+API_MANIFEST = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+"""What kubeadm writes when a machine becomes a control plane, and removes when it stops being one."""
 _IMAGE_NETPLANS = ("00-installer-config.yaml", "01-netcfg.yaml", "50-cloud-init.yaml")
 """Where the images of VMs and GPU servers leave the network of their first boot."""
 
@@ -117,7 +119,12 @@ def _vips(node: NodePlan) -> tuple[HostFile, ...]:
     if not node.vips:
         return ()
     content = render(NetplanVips(tuple(f"{vip}/32" for vip in node.vips)))
-    return (HostFile(NETPLAN_VIPS, content, mode=0o600, trigger="netplan"),)
+    return (HostFile(NETPLAN_VIPS, content, mode=0o600, trigger="netplan", after=vips_after(node)),)
+
+
+def vips_after(node: NodePlan) -> str:
+    """The path that must be there before the machine carries its virtual addresses; empty: none."""
+    return API_MANIFEST if node.role == "control-plane" else ""
 
 
 def hosts(plan: Plan, node: NodePlan) -> Hosts:

@@ -34,12 +34,24 @@ def begin() -> None:
         sys.exit(1)
     # JSON is a Python expression but for three words. It comes from whom this program comes from.
     manifest = eval(zlib.decompress(packed), {"true": True, "false": False, "null": None})  # noqa: S307
+    settle(manifest)
     if is_unchanged(manifest):
         posix.write(1, MARK + b"J" + len(UNCHANGED).to_bytes(4, "big") + UNCHANGED)
         return
     from daiku.apply.helper.main import main
 
     main(manifest)
+
+
+def settle(manifest: dict[str, Any]) -> None:
+    """Leave out what waits for a path that is not there. `waiting` remembers those files and their triggers."""
+    root = manifest["root"].rstrip("/")
+    held = [want for want in manifest["files"] if want["after"] and not exists(root + want["after"])]
+    manifest["waiting"] = {want["path"]: want["trigger"] for want in held}
+    manifest["files"] = [want for want in manifest["files"] if want["path"] not in manifest["waiting"]]
+    manifest["expectations"] = [
+        one[:4] for one in manifest["expectations"] if len(one) < 5 or exists(root + one[4])
+    ]
 
 
 def is_unchanged(manifest: dict[str, Any]) -> bool:
@@ -51,7 +63,10 @@ def is_unchanged(manifest: dict[str, Any]) -> bool:
     receipt = content_of(base + "receipt.json")
     if receipt is None or b'"bundle": "%s"' % manifest["bundle"].encode() not in receipt:
         return False
-    if exists(base + "intent.json") or exists(base + "guard.json"):
+    if any(
+        exists(p)
+        for p in (base + "intent.json", base + "guard.json", *(root + p for p in manifest["waiting"]))
+    ):
         return False
     users: dict[str, int] = {}
     groups: dict[str, int] = {}

@@ -185,6 +185,7 @@ def due_triggers(
     """
     changed = {change["path"] for change in changes}
     touched = {want["trigger"] for want in manifest["files"] if want["path"] in changed}
+    touched |= {trigger for path, trigger in manifest["waiting"].items() if path in changed}
     touched |= {trigger for _, _, _, _, trigger in drift} | set(intent.get("triggers", []))
     ran = {**receipt.get("triggers", {}), **intent.get("ran", {})}
     return [
