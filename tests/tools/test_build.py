@@ -5,14 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
+import daiku.spec
 from daiku.errors import MissingToolError
 from daiku.lab.tools import build, go
 from daiku.lab.tools.cache import cache_root, published
-from daiku.lab.tools.catalog import TOOLS, Tool
+from daiku.lab.tools.catalog import KUBERNETES, TOOLS, Tool
 
 needs_go = pytest.mark.skipif(shutil.which("go") is None, reason="there is no go on PATH")
 
@@ -150,3 +153,43 @@ def test_every_tool_is_pinned_and_the_pin_names_no_address(tool: Tool) -> None:
     assert f"v{tool.version}" in pins
     assert "://" not in pins
     assert build.digest(tool) == build.digest(tool)
+
+
+@pytest.mark.parametrize("tool", KUBERNETES, ids=lambda tool: tool.name)
+def test_the_lab_runs_the_versions_of_the_newest_release(tool: Tool) -> None:
+    newest = max((Path(daiku.spec.__file__).parent / "releases").glob("*.yaml"))
+    release = yaml.safe_load(newest.read_text())
+    assert tool.version == release["etcd" if tool.name.startswith("etcd") else "kubernetes"]
+    assert tool.version in tool.ldflags or tool.name.startswith("etcd")
+    assert tool.accepts(tuple(map(int, tool.version.split("."))))  # type: ignore[arg-type]
+
+
+def test_a_tool_on_path_that_is_too_new_is_passed_over(tmp_path: Path) -> None:
+    tool = replace(a_tool(tmp_path / "module"), below=(1, 3, 0))
+    script(tmp_path / "bin" / tool.name, "echo v1.3.0")
+    assert not build.is_there(tool, environment(tmp_path, tmp_path / "bin"))
+    script(tmp_path / "bin" / tool.name, "echo v1.2.9")
+    assert build.is_there(tool, environment(tmp_path, tmp_path / "bin"))
+
+
+@pytest.mark.slow
+@needs_go
+def test_tools_of_one_module_are_told_one_by_one_and_our_own_go_leaves_no_caches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool = a_tool(tmp_path / "module")
+    tools = (tool, replace(tool, name="hello-again"))
+    chain = go.Toolchain(Path(shutil.which("go") or ""), own=True)
+    monkeypatch.setattr(go, "find_or_install", lambda *_: chain)
+    environ = environment(tmp_path, tmp_path / "empty")
+    left = cache_root(environ) / ".go" / "999999999-1"
+    left.mkdir(parents=True)
+    told: list[str] = []
+
+    def ready(built: Tool, path: Path) -> None:
+        assert path.is_file()
+        told.append(built.name)
+
+    made = build.provide_all(tools, lambda _line: None, environ, ready=ready)
+    assert told == list(made) == [tool.name, "hello-again"]
+    assert list(left.parent.iterdir()) == []

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daiku.lab.files import write_private
 from daiku.lab.tools.build import find_or_build
-from daiku.lab.tools.catalog import TOOLS
+from daiku.lab.tools.catalog import PULUMI
 
 Progress = Callable[[str], None]
 
@@ -21,10 +21,9 @@ _LANGUAGE_HOST = ("pulumi-language-python", "daiku.stacks.language_host")
 def prepare(folder: Path, progress: Progress) -> None:
     """Fill `folder`: links to built tools, and a starter script for each plugin. MissingToolError."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for tool in TOOLS:
-        path = find_or_build(tool, progress)
-        for program in sorted(path.parent.glob(f"{tool}*")):
-            _link(folder / program.name, program)
+    path = find_or_build(PULUMI.name, progress)
+    for program in sorted(path.parent.glob(f"{PULUMI.name}*")):
+        _link(folder / program.name, program)
     programs = dict(_PLUGINS)
     if not shutil.which(_LANGUAGE_HOST[0]):
         programs[_LANGUAGE_HOST[0]] = _LANGUAGE_HOST[1]

@@ -9,7 +9,9 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -32,16 +34,53 @@ def find_or_build(name: str, progress: Progress, environ: Mapping[str, str] = os
 
 def provide(tool: Tool, progress: Progress, environ: Mapping[str, str] = os.environ) -> Path:
     """`find_or_build` for a tool that need not be in the catalogue."""
-    found = shutil.which(tool.name, path=environ.get("PATH", ""))
-    if found and _version(tool, found) >= tool.oldest:
-        return Path(found).resolve()
+    return provide_all((tool,), progress, environ)[tool.name]
+
+
+def provide_all(
+    tools: Sequence[Tool],
+    progress: Progress,
+    environ: Mapping[str, str] = os.environ,
+    *,
+    ready: Callable[[Tool, Path], None] = lambda _tool, _path: None,
+) -> dict[str, Path]:
+    """Executables by name, one after the other; tools of one module share what is compiled for the others.
+
+    `ready` is called with each as soon as it is there. Raises MissingToolError at the first that fails.
+    """
     cache = cache_root(environ)
-    home = cache / tool.name / digest(tool)
+    found: dict[str, Path] = {}
+    with ExitStack() as scratch:
+        for tool in tools:
+            found[tool.name] = _on_path(tool, environ) or _in_cache(tool, cache, progress, environ, scratch)
+            ready(tool, found[tool.name])
+    return found
+
+
+def is_there(tool: Tool, environ: Mapping[str, str] = os.environ) -> bool:
+    """Whether `provide` would answer without building."""
+    built = _home(tool, cache_root(environ)) / "bin" / tool.name
+    return built.is_file() or _on_path(tool, environ) is not None
+
+
+def _home(tool: Tool, cache: Path) -> Path:
+    return cache / tool.name / digest(tool)
+
+
+def _on_path(tool: Tool, environ: Mapping[str, str]) -> Path | None:
+    found = shutil.which(tool.name, path=environ.get("PATH", ""))
+    return Path(found).resolve() if found and tool.accepts(_version(tool, found)) else None
+
+
+def _in_cache(
+    tool: Tool, cache: Path, progress: Progress, environ: Mapping[str, str], scratch: ExitStack
+) -> Path:
+    home = _home(tool, cache)
     executable = home / "bin" / tool.name
     if not executable.is_file():
         with locked(home):
             if not executable.is_file():
-                _build(tool, cache, home, progress, environ)
+                _build(tool, cache, home, progress, environ, scratch)
     return executable
 
 
@@ -58,18 +97,27 @@ def digest(tool: Tool) -> str:
     return made_of.hexdigest()[:16]
 
 
-def _build(tool: Tool, cache: Path, home: Path, progress: Progress, environ: Mapping[str, str]) -> None:
+def _build(
+    tool: Tool,
+    cache: Path,
+    home: Path,
+    progress: Progress,
+    environ: Mapping[str, str],
+    scratch: ExitStack,
+) -> None:
     toolchain = go.find_or_install(cache, progress, environ)
     settings = {**environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOWORK": "off", "GOFLAGS": ""}
     if toolchain.own:
-        # Nobody else uses these on a machine without Go, and they would grow to gigabytes: gone after the build.
-        settings["GOPATH"] = str(cache / ".go" / tool.name)
-        settings["GOCACHE"] = str(cache / ".go" / tool.name / "build")
-    with published(home) as scratch:
-        (scratch / "bin").mkdir()
+        # Nobody else uses these on a machine without Go, and they would grow to gigabytes: gone after the last build.
+        caches = _private_caches(cache / ".go")
+        scratch.callback(shutil.rmtree, caches, ignore_errors=True)
+        settings["GOPATH"] = str(caches)
+        settings["GOCACHE"] = str(caches / "build")
+    with published(home) as fresh:
+        (fresh / "bin").mkdir()
         command = [
             *(str(toolchain.go), "build", *BUILD_FLAGS, "-v", "-ldflags", tool.ldflags),
-            *("-o", str(scratch / "bin" / tool.name), tool.package),
+            *("-o", str(fresh / "bin" / tool.name), tool.package),
         ]
         what = f"building {tool.name} {tool.version} (about {tool.minutes} min, once)"
         result = run_with_progress(
@@ -79,11 +127,18 @@ def _build(tool: Tool, cache: Path, home: Path, progress: Progress, environ: Map
             raise MissingToolError(
                 f"not on PATH, and the build from its Go module failed: {result.last_line}",
                 where=tool.name,
-                hint=f"install {tool.name} {'.'.join(map(str, tool.oldest))} or newer on PATH, or mend Go's "
+                hint=f"install {tool.name} {tool.version} on PATH, or mend Go's "
                 "access to its module proxy (go env GOPROXY) and try again: what was built is kept",
             )
-    if toolchain.own:
-        shutil.rmtree(cache / ".go" / tool.name, ignore_errors=True)
+
+
+def _private_caches(parent: Path) -> Path:
+    """A folder for this thread's builds, so that no builder takes away what another works with; those of processes
+    that died are removed."""
+    for left in parent.glob("*-*"):
+        if not Path("/proc", left.name.partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return parent / f"{os.getpid()}-{threading.get_ident()}"
 
 
 def _version(tool: Tool, executable: str) -> Version:
