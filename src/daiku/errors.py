@@ -22,6 +22,7 @@
     │   ├── HostAuthError         23   the host refuses our key
     │   └── HostDiskFullError     24   no space left on the host
     ├── ApplyError                25   some hosts failed; carries one HostError a host
+    ├── ObjectsError              26   the cluster's API refused some objects, or they are not ready
     ├── LabError                  30   the lab cannot start or is not running
     ├── IncompleteError            -   (provider) made or changed by half; has the exit code of its cause
     └── CancelledError           130   (provider) the engine was told to stop
@@ -41,7 +42,8 @@ class Fault:
     """One thing that is wrong with a file: where it stands, what it is, how to mend it.
 
     `path` is the setting (`gpuPools.0.rails.1.cidr`); `line` and `column` count from 1, 0 when unknown;
-    `source` is the text of that line. `others` are further lines that take part in a clash.
+    `source` is the text of that line. `others` are further lines that take part in a clash. `code` names the rule
+    that found it and `happens` says what a cluster built like this would do; both are empty for faults of form.
     """
 
     path: str
@@ -52,6 +54,8 @@ class Fault:
     column: int = 0
     source: str = ""
     others: tuple[Fault, ...] = ()
+    code: str = ""
+    happens: str = ""
 
     def location(self) -> str:
         """`file:line:col`, as editors understand it."""
@@ -196,6 +200,20 @@ class ApplyError(DaikuError):
         super().__init__(
             f"{len(self.failures)} of {total} hosts failed: {names}",
             hint="mend the cause, then run the same command again: hosts that are done are left alone",
+        )
+
+
+class ObjectsError(DaikuError):
+    """What the cluster's API server refused, or what does not work yet: a line an object. The others are done."""
+
+    exit_code = 26
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.lines = tuple(lines)
+        count = len(self.lines)
+        super().__init__(
+            f"{count} object{'s' if count != 1 else ''} of the cluster failed:\n  " + "\n  ".join(self.lines),
+            hint="mend the cause, then run the same command again: what is done is left alone",
         )
 
 
