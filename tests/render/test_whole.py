@@ -14,7 +14,7 @@ from syrupy.assertion import SnapshotAssertion
 from daiku.render.cluster import GROWS_WITH_GPU_NODES
 from daiku.render.hosts import host_bundles
 from daiku.render.tree import Tree, diff
-from daiku.render.whole import tree
+from daiku.render.whole import rendered, tree
 from tests.render.plans import example, facts, plan
 
 PLAN = plan()
@@ -100,6 +100,29 @@ def test_a_machine_that_was_made_anew_changes_only_its_own_files() -> None:
     )
     found = diff(TREE, tree(PLAN, made.model_copy(update={"nodes": nodes, "router_address": "192.0.2.9"})))
     assert {d.path for d in found} == {"hosts/ishikari-cp-2/etc/daiku/kubeadm/join.yaml"}
+
+
+def test_a_change_of_one_machine_renders_one_machine() -> None:
+    before = rendered(PLAN, facts(PLAN))
+    assert before.fresh == tuple(node.name for node in PLAN.nodes)
+    again = plan()
+    assert rendered(again, facts(again), before).fresh == ()
+    nodes = tuple(
+        n.model_copy(update={"mtu": 1400}) if n.name == "ishikari-h100-002" else n for n in PLAN.nodes
+    )
+    changed = PLAN.model_copy(update={"nodes": nodes})
+    after = rendered(changed, facts(PLAN), before)
+    assert after.fresh == ("ishikari-h100-002",)
+    assert after.tree() == tree(changed, facts(PLAN))
+    assert {d.path.split("/")[1] for d in diff(before.tree(), after.tree())} == {"ishikari-h100-002"}
+
+
+def test_what_all_machines_share_renders_all_again() -> None:
+    before = rendered(PLAN, facts(PLAN))
+    other = PLAN.model_copy(update={"authorized_keys": ("ssh-ed25519 AAAA somebody",)})
+    after = rendered(other, facts(PLAN), before)
+    assert after.fresh == tuple(node.name for node in PLAN.nodes)
+    assert after.tree() == tree(other, facts(PLAN))
 
 
 def test_a_new_gpu_driver_leaves_the_virtual_machines_alone() -> None:

@@ -44,6 +44,22 @@ def render(context: Context) -> bytes:
     """The template of this context, filled in. A mistake in a template or a value that a filter refuses is a
     bug or was let through by the specification's checks: it raises ValueError or jinja2's own error, never
     half a file."""
+    try:
+        return _remembered(context)
+    except TypeError as error:
+        if "unhashable" not in str(error):
+            raise
+        return _filled(context)
+
+
+@functools.lru_cache(maxsize=1024)
+def _remembered(context: Context) -> bytes:
+    # Most files of a machine are those of every machine of its kind. Equal contexts are of one class, so of
+    # one template.
+    return _filled(context)
+
+
+def _filled(context: Context) -> bytes:
     fields = {f.name: getattr(context, f.name) for f in dataclasses.fields(context)}
     return environment().get_template(context.template).render(fields).encode()
 
@@ -54,6 +70,8 @@ def environment() -> Environment:
     made = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(TEMPLATES),
         undefined=StrictUndefined,
+        # Templates do not change while a program runs: no look at the disk a file.
+        auto_reload=False,
         autoescape=False,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -79,14 +97,17 @@ def _foreign(value: object) -> object:
     raise ValueError(f"no plain value: {value!r}")
 
 
+_JSON = json.JSONEncoder(default=_foreign)
+
+
 def _yaml(value: object) -> _Quoted:
     """A value in YAML's flow style, on one line: every text quoted, every list in brackets."""
     # JSON is a subset of YAML as long as no line separator of Unicode is left bare: ensure_ascii escapes
     # them.
-    return _Quoted(json.dumps(value, default=_foreign))
+    return _Quoted(_JSON.encode(value))
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Writes no anchors, so that a repeated value reads the same everywhere."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -104,7 +125,7 @@ def _block(value: object, indent: int) -> _Quoted:
 def _toml(value: object) -> _Quoted:
     """Text, integer, boolean or a list of them as TOML."""
     # TOML's basic strings take JSON's escapes; both write booleans and lists of one kind the same way.
-    return _Quoted(json.dumps(value, default=_foreign).replace("\x7f", "\\u007f"))
+    return _Quoted(_JSON.encode(value).replace("\x7f", "\\u007f"))
 
 
 _WORD = re.compile(r"[!-~]+")

@@ -12,6 +12,15 @@ from daiku.render.host_system import packages, system_files
 from daiku.render.triggers import INSTALL, TRIGGERS
 
 
+def shared(plan: Plan) -> Plan:
+    """What the files of a machine may depend on besides the machine itself: the plan without the other workers.
+
+    Bundles are made of nothing else, so that equal shared parts, an equal node and an equal provider ID give
+    an equal bundle: nobody can be touched by another machine's coming or going.
+    """
+    return plan.model_copy(update={"nodes": plan.by_role("control-plane"), "spec_digest": ""})
+
+
 def host_bundle(plan: Plan, facts: Facts, node: NodePlan, *, install: bool = False) -> HostBundle:
     """Everything that one machine must hold.
 
@@ -22,16 +31,21 @@ def host_bundle(plan: Plan, facts: Facts, node: NodePlan, *, install: bool = Fal
     the release does not lock an image that is needed, or the plan contradicts itself.
     """
     made = facts.node(node.name)
+    return bundle(shared(plan), node, made.provider_id if made else "", install=install)
+
+
+def bundle(common: Plan, node: NodePlan, provider_id: str, *, install: bool = False) -> HostBundle:
+    """As `host_bundle`, from the plan's shared part; `provider_id` is empty before the machine was made."""
     files = (
-        *network_files(plan, node),
-        *system_files(plan, node),
-        *kubernetes_files(plan, node, made.provider_id if made else ""),
+        *network_files(common, node),
+        *system_files(common, node),
+        *kubernetes_files(common, node, provider_id),
     )
     used = {file.trigger for file in files}
     triggers = tuple(t for name, t in TRIGGERS.items() if name in used)
     expected = expectations(node, files)
     if install:
-        pins = tuple((package.name, package.version) for package in packages(plan.release, node))
+        pins = tuple((package.name, package.version) for package in packages(common.release, node))
         triggers = (*triggers, Trigger("packages", INSTALL, 55, packages=pins))
         expected = (*expected, *(Expectation("package", name, version, "packages") for name, version in pins))
     return HostBundle(node.name, files, triggers, expected)
@@ -39,4 +53,10 @@ def host_bundle(plan: Plan, facts: Facts, node: NodePlan, *, install: bool = Fal
 
 def host_bundles(plan: Plan, facts: Facts, *, install: bool = False) -> tuple[HostBundle, ...]:
     """The bundles of all machines, in the plan's order; `install` as for one."""
-    return tuple(host_bundle(plan, facts, node, install=install) for node in plan.nodes)
+    common, ids = shared(plan), provider_ids(facts)
+    return tuple(bundle(common, node, ids.get(node.name, ""), install=install) for node in plan.nodes)
+
+
+def provider_ids(facts: Facts) -> dict[str, str]:
+    """By the machines' names; those not made yet are missing."""
+    return {node.name: node.provider_id for node in facts.nodes}
