@@ -135,7 +135,8 @@ def warn(fault: Fault) -> None:
 def _fault(fault: Fault) -> None:
     where = click.style(fault.location(), bold=True)
     path = f" {click.style(fault.path, fg='cyan')}" if fault.path else ""
-    note(f"{where}{path}: {fault.message}")
+    code = click.style(f" [{fault.code}]", dim=True) if fault.code else ""
+    note(f"{where}{path}: {fault.message}{code}")
     if fault.source:
         note(f"    {fault.line:>4} | {fault.source}")
         if fault.column:
@@ -144,6 +145,8 @@ def _fault(fault: Fault) -> None:
         note(
             f"    {other.line:>4} | {other.source}   <- {other.path}{': ' + other.message if other.message else ''}"
         )
+    if fault.happens:
+        note(f"    what would happen: {fault.happens}")
     if fault.hint:
         note(click.style(f"    hint: {fault.hint}", fg="cyan"))
 

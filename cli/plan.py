@@ -35,7 +35,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
     from daiku.cli.saved import estimates, saved_plan
     from daiku.cli.spec import fault_json
     from daiku.plan.durations import total
-    from daiku.plan.review import warnings
+    from daiku.plan.proof.prove import prove
 
     progress = output.Progress(quiet=as_json)
     job = open_job(file)
@@ -53,7 +53,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
         {one.host for one in report.reports} | {f.host for f in report.failures} if report else set[str]()
     )
     fresh = [node.name for node in job.plan.nodes if node.name not in reached]
-    doubts = warnings(job.loaded)
+    doubts = prove(job.loaded, job.plan).warnings
     together = total(estimates(infra.of_the_world(changes), report, len(fresh)))
     saved = saved_plan(job, changes, facts, report) if out else None
     if saved and out:

@@ -21,6 +21,8 @@ def fault_json(fault: Fault) -> dict[str, object]:
         "path": fault.path,
         "message": fault.message,
         "hint": fault.hint,
+        "code": fault.code,
+        "happens": fault.happens,
         "others": [fault_json(other) for other in fault.others],
     }
 
@@ -34,7 +36,7 @@ def check(file: Path, as_json: bool) -> None:
     What can be built but is likely not meant is told as a warning.
     """
     from daiku.plan.make import make
-    from daiku.plan.review import warnings
+    from daiku.plan.proof.prove import prove
     from daiku.spec.load import load
 
     try:
@@ -47,7 +49,7 @@ def check(file: Path, as_json: bool) -> None:
             )
             raise click.exceptions.Exit(error.exit_code) from error
         raise
-    doubts = warnings(loaded)
+    doubts = prove(loaded, plan).warnings
     if as_json:
         output.emit_json(
             {
