@@ -97,6 +97,7 @@ def test_every_warning_has_been_seen() -> None:
         "    hybrid:": "    mtu: 1501\n    hybrid:",
         "phase: verification": "phase: production",
         "count: 3, cpu: 4": "count: 1, cpu: 4",
+        "reliable: { replicas: 3, osdDisksPerNode: 2 }": "reliable: null",
     }
     found = {check for check in WARNINGS if list(check(View.of(parse(changed({"change": seen}), "x"))))}
     assert {check.__name__ for check in WARNINGS if check not in found} == {"snapshots"}

@@ -11,6 +11,7 @@ import yaml
 from daiku.plan.facts import Facts, NodeFacts
 from daiku.plan.make import make
 from daiku.plan.model import Plan
+from daiku.render.tree import Tree
 from daiku.spec.load import parse
 
 EXAMPLE = Path(__file__).parents[2] / "examples/ishikari/cluster.yaml"
@@ -48,3 +49,17 @@ def facts(made: Plan) -> Facts:
         bastion_port=20022,
         nodes=nodes,
     )
+
+
+def read(tree: Tree, path: str) -> Any:
+    """The one document of a file."""
+    return yaml.safe_load(tree[path].content)
+
+
+def objects(tree: Tree, kind: str) -> list[dict[str, Any]]:
+    """All manifests of a kind, in the tree's order."""
+    found: list[dict[str, Any]] = []
+    for path, file in tree.items():
+        if not path.endswith(("chart.yaml", "values.yaml")):
+            found += [d for d in yaml.safe_load_all(file.content) if d and d["kind"] == kind]
+    return found

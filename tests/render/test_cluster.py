@@ -13,25 +13,13 @@ import yaml
 from daiku.plan.model import Plan
 from daiku.render.cluster import GROWS_WITH_GPU_NODES, cluster_tree
 from daiku.render.cluster_network import rail_network
+from daiku.render.cluster_queues import capacity
 from daiku.render.cluster_storage import device_filter
-from daiku.render.cluster_tenants import capacity
 from daiku.render.tree import Tree
-from tests.render.plans import example, plan
+from tests.render.plans import example, objects, plan, read
 
 PLAN = plan()
 TREE = cluster_tree(PLAN)
-
-
-def read(tree: Tree, path: str) -> Any:
-    return yaml.safe_load(tree[path].content)
-
-
-def objects(tree: Tree, kind: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for path, file in tree.items():
-        if not path.endswith(("chart.yaml", "values.yaml")):
-            found += [d for d in yaml.safe_load_all(file.content) if d and d["kind"] == kind]
-    return found
 
 
 def storage(**tiers: Any) -> Tree:
@@ -146,7 +134,7 @@ def test_multus_is_pinned_and_has_room() -> None:
 
 
 def test_tenants_may_name_the_rails_but_not_each_others_networks() -> None:
-    (config,) = objects(TREE, "ConfigMap")
+    config = next(c for c in objects(TREE, "ConfigMap") if "daemon-config.json" in c["data"])
     daemon = json.loads(config["data"]["daemon-config.json"])
     assert daemon["namespaceIsolation"] is True
     assert daemon["globalNamespaces"] == "rails"
@@ -292,9 +280,9 @@ def test_the_cache_uses_all_its_disks() -> None:
 @pytest.mark.parametrize(
     ("tiers", "folders"),
     [
-        ({}, {"40", "41", "42", "50", "51"}),
+        ({}, {"40", "41", "42", "50", "51", "52"}),
         ({"fast": None}, {"40", "41", "42"}),
-        ({"reliable": None}, set()),
+        ({"reliable": None}, {"52"}),
         ({"reliable": None, "fast": None}, set()),
     ],
 )
@@ -303,7 +291,8 @@ def test_a_tier_that_is_off_leaves_nothing(tiers: dict[str, Any], folders: set[s
     assert {path[:2] for path in tree if path[0] in "45"} == folders
     names = {n["metadata"]["name"] for n in objects(tree, "Namespace")}
     assert ("rook-ceph" in names) == ("40" in folders)
-    assert ("fast-tier" in names) == ("51" in folders)
+    assert ("fast-tier" in names) == ("52" in folders)
+    assert ("fluid-system" in names) == ("50" in folders)
     assert [d["metadata"]["namespace"] for d in objects(tree, "Dataset")] == (
         ["fast-tier", "plamo"] if "51" in folders else []
     )

@@ -17,7 +17,15 @@ from tests.render.plans import example, plan
 FOLDER = os.environ.get("DAIKU_CRDS")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="DAIKU_CRDS names no folder of CustomResourceDefinitions")
 
-PLAIN = {"v1", "apps/v1", "rbac.authorization.k8s.io/v1", "networking.k8s.io/v1", "storage.k8s.io/v1"}
+PLAIN = {
+    "v1",
+    "admissionregistration.k8s.io/v1",
+    "apps/v1",
+    "networking.k8s.io/v1",
+    "rbac.authorization.k8s.io/v1",
+    "scheduling.k8s.io/v1",
+    "storage.k8s.io/v1",
+}
 """Kubernetes' own groups, which no CustomResourceDefinition describes."""
 
 

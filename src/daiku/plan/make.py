@@ -16,6 +16,7 @@ from daiku.plan.model import (
     TenantPlan,
 )
 from daiku.plan.mtu import mtu_plan
+from daiku.plan.proof.prove import broken
 from daiku.plan.review import refusals
 from daiku.plan.view import View, release_of
 from daiku.spec import defaults
@@ -26,11 +27,21 @@ BASTION_INDEX = 1
 
 
 def make(loaded: Loaded) -> Plan:
-    """Decide everything. Raises SpecError with every clash, each with the lines that take part in it."""
+    """Decide everything. Raises SpecError with every clash, each with the lines that take part in it.
+
+    First what keeps a plan from being made; once there is nothing of that kind, what its proof refuses.
+    """
     faults = refusals(loaded)
     if faults:
         raise SpecError(faults)
-    view = View.of(loaded)
+    plan = _plan(View.of(loaded))
+    faults = broken(loaded, plan)
+    if faults:
+        raise SpecError(faults)
+    return plan
+
+
+def _plan(view: View) -> Plan:
     cluster = view.cluster
     nodes = machines.nodes(view)
     return Plan(
@@ -119,6 +130,8 @@ def _storage(cluster: Cluster) -> StoragePlan:
         fast_disks=fast.disks_per_node if fast else 0,
         fast_quota_gib=fast.quota_gib if fast else 0,
         scratch_disks=cluster.storage.scratch_disks_per_node,
+        fast_endpoint=fast.source.endpoint if fast and fast.source else "",
+        fast_bucket=fast.source.bucket if fast and fast.source else "",
     )
 
 
@@ -130,6 +143,9 @@ def _tenants(cluster: Cluster) -> tuple[TenantPlan, ...]:
             borrow=t.borrow,
             priority=t.priority,
             allow_from=tuple(sorted(set(t.allow_from))),
+            admins=tuple(sorted(set(t.admins))),
+            users=tuple(sorted(set(t.users))),
+            storage_gib=t.storage_gib or 0,
         )
         for t in sorted(cluster.tenants, key=lambda t: t.name)
     )

@@ -244,7 +244,8 @@ class PoolPlan(Frozen):
 class StoragePlan(Frozen):
     """Local disks of each GPU node by use, and the tiers made of them. 0 disks: the tier is off.
 
-    `reliable_network` is what Ceph's own traffic uses: node|rails.
+    `reliable_network` is what Ceph's own traffic uses: node|rails. `fast_endpoint` and `fast_bucket` name the outside
+    bucket that the fast tier caches, empty for one of the reliable tier.
     """
 
     reliable_disks: int
@@ -253,14 +254,21 @@ class StoragePlan(Frozen):
     fast_disks: int
     fast_quota_gib: int
     scratch_disks: int
+    fast_endpoint: str = ""
+    fast_bucket: str = ""
 
 
 class TenantPlan(Frozen):
+    """`admins` and `users` are groups; `storage_gib` limits all volumes together, 0: no limit."""
+
     name: str
     gpus: int
     borrow: bool
     priority: str
     allow_from: tuple[str, ...]
+    admins: tuple[str, ...] = ()
+    users: tuple[str, ...] = ()
+    storage_gib: int = 0
 
 
 class Plan(Frozen):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 from daiku.errors import Fault
 from daiku.plan.checks import addresses, connection, control, pools, rails, ranges, workloads
+from daiku.plan.proof.clashes import rule_of
 from daiku.plan.view import View
 from daiku.spec.load import Loaded, in_order
 
@@ -37,6 +38,7 @@ REFUSALS: tuple[Check, ...] = (
     workloads.disks,
     workloads.replicas,
     workloads.tenant_names,
+    workloads.tenant_namespaces,
     workloads.quotas,
     workloads.placement,
     connection.link,
@@ -51,6 +53,7 @@ WARNINGS: tuple[Check, ...] = (
     control.snapshots,
     control.wide_l2,
     rails.roce,
+    workloads.cache_source,
     connection.image,
 )
 
@@ -67,4 +70,4 @@ def warnings(loaded: Loaded) -> list[Fault]:
 
 def _run(checks: tuple[Check, ...], loaded: Loaded) -> list[Fault]:
     view = View.of(loaded)
-    return in_order([fault for check in checks for fault in check(view)])
+    return in_order([fault for check in checks for fault in rule_of(check)(view)])

@@ -6,17 +6,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daiku.plan.model import Plan
+from daiku.plan.namespaces import CEPH, FAST, FLUID, KUEUE
+from daiku.render.cluster_cache import cache_parts, has_cache, has_fast
 from daiku.render.cluster_network import RAILS_NAMESPACE, SRIOV_NAMESPACE, network_parts
 from daiku.render.cluster_parts import Files, chart_note, gpu_pools
-from daiku.render.cluster_storage import (
-    CEPH,
-    FAST_NAMESPACE,
-    FLUID_NAMESPACE,
-    has_fast,
-    has_reliable,
-    storage_parts,
-)
-from daiku.render.cluster_tenants import KUEUE_NAMESPACE, tenant_parts
+from daiku.render.cluster_storage import has_reliable, storage_parts
+from daiku.render.cluster_tenants import has_tenants, tenant_parts
 from daiku.render.engine import render
 from daiku.render.tree import File, Tree
 
@@ -48,7 +43,7 @@ def cluster_tree(plan: Plan) -> Tree:
     is an installation by helm with `values.yaml`; the others hold manifests. ValueError: the release lacks a
     version."""
     parts: Files = {"00-namespaces/namespaces.yaml": render(Namespaces(_namespaces(plan)))}
-    parts |= network_parts(plan) | storage_parts(plan) | tenant_parts(plan)
+    parts |= network_parts(plan) | storage_parts(plan) | cache_parts(plan) | tenant_parts(plan)
     if gpu_pools(plan):
         mig = any(pool.sharing == "mig" for pool in plan.pools)
         parts |= {
@@ -64,8 +59,8 @@ def _namespaces(plan: Plan) -> tuple[Namespace, ...]:
         SRIOV_NAMESPACE: ("privileged", any(rail.vfs for rail in plan.rails)),
         GPU_NAMESPACE: ("privileged", bool(gpu_pools(plan))),
         CEPH: ("privileged", has_reliable(plan)),
-        FLUID_NAMESPACE: ("privileged", has_fast(plan)),
-        FAST_NAMESPACE: ("privileged", has_fast(plan)),
-        KUEUE_NAMESPACE: ("baseline", bool(plan.tenants and gpu_pools(plan))),
+        FLUID: ("privileged", has_cache(plan)),
+        FAST: ("privileged", has_fast(plan)),
+        KUEUE: ("baseline", has_tenants(plan)),
     }
     return tuple(Namespace(name, security) for name, (security, wanted) in sorted(needed.items()) if wanted)

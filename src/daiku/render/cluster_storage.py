@@ -1,4 +1,4 @@
-"""Storage: the reliable tier (Rook and Ceph) and the fast tier (a distributed cache on local NVMe)."""
+"""The reliable tier: Rook and Ceph with block, file and object storage."""
 
 from __future__ import annotations
 
@@ -6,19 +6,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daiku.plan.model import Plan, StoragePlan
+from daiku.plan.namespaces import CEPH
 from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_note, gpu_pools
 from daiku.render.engine import render
 from daiku.render.images import image
 
-CEPH = "rook-ceph"
-"""Namespace of the operator and the cluster, and the cluster's name: the CSI drivers' names begin with it."""
 BLOCK, FILES, OBJECTS = "reliable-block", "reliable-files", "reliable-objects"
 RBD, CEPHFS, BUCKET = f"{CEPH}.rbd.csi.ceph.com", f"{CEPH}.cephfs.csi.ceph.com", f"{CEPH}.ceph.rook.io/bucket"
-FLUID_NAMESPACE = "fluid-system"
-FAST_NAMESPACE = "fast-tier"
-DATASET = "datasets"
-FAST_PATH = "/var/lib/daiku/fast"
-"""Where the disks of the fast tier are mounted on a GPU node: disk0, disk1 ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,41 +70,13 @@ class StorageClasses:
     bucket_provisioner: str
 
 
-@dataclass(frozen=True, slots=True)
-class FluidValues:
-    template: ClassVar[str] = "cluster/cache/fluid-values.yaml.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class FastTier:
-    """`paths` is a list joined by commas, one item a disk; `quota` is a node's, which the disks share
-    evenly."""
-
-    template: ClassVar[str] = "cluster/cache/fast-tier.yaml.j2"
-    name: str
-    namespace: str
-    bucket_class: str
-    mount_point: str
-    endpoint: str
-    pool_label: str
-    disk_pools: tuple[str, ...]
-    workers: int
-    paths: str
-    quota: str
-
-
 def has_reliable(plan: Plan) -> bool:
     """The reliable tier stands on disks of GPU nodes."""
     return bool(plan.storage and plan.storage.reliable_disks and gpu_pools(plan))
 
 
-def has_fast(plan: Plan) -> bool:
-    """The fast tier caches a bucket of the reliable one."""
-    return bool(plan.storage and plan.storage.fast_disks) and has_reliable(plan)
-
-
 def storage_parts(plan: Plan) -> Files:
-    """Both tiers, as far as the plan has them."""
+    """The operator, the drivers and the cluster; nothing when the tier is off."""
     files: Files = {}
     storage = plan.storage
     if storage is not None and has_reliable(plan):
@@ -126,12 +92,6 @@ def storage_parts(plan: Plan) -> Files:
             "42-ceph/3-storage-classes.yaml": render(
                 StorageClasses(CEPH, BLOCK, FILES, f"{FILES}-replicated", OBJECTS, RBD, CEPHFS, BUCKET)
             ),
-        }
-    if storage is not None and has_fast(plan):
-        files |= {
-            "50-fluid/chart.yaml": chart_note(plan, "fluid", FLUID_NAMESPACE),
-            "50-fluid/values.yaml": render(FluidValues()),
-            "51-fast-tier/fast-tier.yaml": render(fast_tier(plan, storage)),
         }
     return files
 
@@ -159,22 +119,6 @@ def ceph_cluster(plan: Plan, storage: StoragePlan) -> CephCluster:
 def device_filter(disks: int) -> str:
     """The regular expression of the first `disks` NVMe disks, as the kernel names whole disks."""
     return f"^nvme({'|'.join(str(number) for number in range(disks))})n1$"
-
-
-def fast_tier(plan: Plan, storage: StoragePlan) -> FastTier:
-    """The cache: a worker on every GPU node."""
-    return FastTier(
-        name=DATASET,
-        namespace=FAST_NAMESPACE,
-        bucket_class=OBJECTS,
-        mount_point=f"s3://{DATASET}/",
-        endpoint=f"http://rook-ceph-rgw-{OBJECTS}.{CEPH}.svc.{plan.service_domain}",
-        pool_label=POOL_LABEL,
-        disk_pools=gpu_pools(plan),
-        workers=len(plan.by_role("gpu")),
-        paths=",".join(f"{FAST_PATH}/disk{number}" for number in range(storage.fast_disks)),
-        quota=f"{storage.fast_quota_gib}Gi",
-    )
 
 
 def _replicated(replicas: int) -> dict[str, Any]:

@@ -1,72 +1,46 @@
-"""Tenants: queues with quotas in one cohort, and a fenced namespace each."""
+"""Tenants: a fenced namespace each, with limits, roles and the only ways in and out."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from daiku.plan.model import NodePlan, Plan, TenantPlan
-from daiku.plan.nodes import DOMAIN
-from daiku.render.cluster_parts import POOL_LABEL, Files, chart_note, gpu_pools
-from daiku.render.cluster_storage import CEPH, DATASET, FAST_NAMESPACE, has_fast, has_reliable
+from daiku.plan.model import Plan, TenantPlan
+from daiku.plan.namespaces import CEPH, FAST
+from daiku.render.cluster_cache import DATASET, has_cache
+from daiku.render.cluster_parts import Files, gpu_pools
+from daiku.render.cluster_queues import PRIORITIES, TENANT_LABEL, Priority, queue_parts
+from daiku.render.cluster_storage import has_reliable
 from daiku.render.engine import render
-from daiku.render.host_kubernetes import reserved_cpus, reserved_gib
 
-KUEUE_NAMESPACE = "kueue-system"
-COHORT = "gpus"
-GPU = "nvidia.com/gpu"
-RESOURCES = ("cpu", "memory", GPU)
-_PRIORITIES = {"low": (-100, "500m"), "normal": (0, "1"), "high": (100, "2")}
-"""Value of the workload priority class, and weight of a queue whose tenant has that priority."""
+ADMIN_ROLE, USER_ROLE = "daiku-tenant-admin", "daiku-tenant-user"
 
 
 @dataclass(frozen=True, slots=True)
-class Named:
-    name: str
+class Roles:
+    """What tenants may do, once for all of them, and what no tenant may do."""
 
-
-@dataclass(frozen=True, slots=True)
-class Priority:
-    name: str
-    value: int
-
-
-@dataclass(frozen=True, slots=True)
-class Queue:
-    """`flavors` as Kueue writes them: a list of names with a quota for each resource."""
-
-    name: str
-    weight: str
-    flavors: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Queues:
-    template: ClassVar[str] = "cluster/kueue/queues.yaml.j2"
-    pool_label: str
-    flavors: tuple[Named, ...]
+    template: ClassVar[str] = "cluster/tenants/roles.yaml.j2"
+    admin: str
+    user: str
+    tenant_label: str
     priorities: tuple[Priority, ...]
-    cohort: str
-    resources: tuple[str, ...]
-    spare: list[dict[str, Any]]
-    queues: tuple[Queue, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KueueValues:
-    template: ClassVar[str] = "cluster/kueue/kueue-values.yaml.j2"
-    replicas: int
-    configuration: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """`gpus` is a hard limit, empty for a tenant that may borrow; `shared_dataset` is empty without a fast
-    tier."""
+    """`gpus` is a hard limit, empty for a tenant that may borrow; `storage` limits all volumes, empty: no limit.
+    `admins` and `users` are groups. `shared_dataset` is empty without a read cache."""
 
     template: ClassVar[str] = "cluster/tenants/tenant.yaml.j2"
     name: str
+    tenant_label: str
     gpus: str
+    storage: str
+    admin_role: str
+    user_role: str
+    admins: tuple[str, ...]
+    users: tuple[str, ...]
     allow_from: tuple[str, ...]
     object_namespace: str
     inside: tuple[str, ...]
@@ -74,52 +48,19 @@ class Tenant:
     shared_dataset: str
 
 
+def has_tenants(plan: Plan) -> bool:
+    """There are GPUs, and somebody to share them."""
+    return bool(plan.tenants and gpu_pools(plan))
+
+
 def tenant_parts(plan: Plan) -> Files:
     """Queues and namespaces of the tenants; nothing without GPUs to share."""
-    if not plan.tenants or not gpu_pools(plan):
+    if not has_tenants(plan):
         return {}
-    files = {
-        "60-kueue/chart.yaml": chart_note(plan, "kueue", KUEUE_NAMESPACE),
-        "60-kueue/values.yaml": render(KueueValues(replicas=2, configuration=_configuration())),
-        "61-queues/queues.yaml": render(queues(plan)),
-    }
-    return files | {f"70-tenants/{t.name}.yaml": render(tenant(plan, t)) for t in plan.tenants}
-
-
-def queues(plan: Plan) -> Queues:
-    """A queue for each tenant with its GPUs and their share of processors and memory; the rest is the
-    cohort's.
-
-    ValueError: the tenants own more GPUs than there are.
-    """
-    left = capacity(plan)
-    made: list[Queue] = []
-    for owner in plan.tenants:
-        own = _take(left, owner)
-        made.append(
-            Queue(owner.name, _PRIORITIES[owner.priority][1], _flavors(plan, own, borrow=owner.borrow))
-        )
-    return Queues(
-        pool_label=POOL_LABEL,
-        flavors=tuple(Named(pool) for pool in sorted(left)),
-        priorities=tuple(Priority(name, value) for name, (value, _) in _PRIORITIES.items()),
-        cohort=COHORT,
-        resources=RESOURCES,
-        spare=_flavors(plan, left, borrow=True),
-        queues=tuple(made),
-    )
-
-
-def capacity(plan: Plan) -> dict[str, int]:
-    """GPUs of each pool, by the pool's name in order."""
-    return {pool: sum(n.gpus for n in plan.by_role("gpu") if n.pool == pool) for pool in gpu_pools(plan)}
-
-
-def gpu_share(node: NodePlan) -> dict[str, str]:
-    """What goes with one GPU of a machine, as quantities: an even part of what is not reserved."""
-    cpus = max((node.cpu - reserved_cpus()) // node.gpus, 1)
-    memory = max((node.memory_gib - reserved_gib(node.memory_gib)) // node.gpus, 1)
-    return {"cpu": str(cpus), "memory": f"{memory}Gi", GPU: "1"}
+    classes = tuple(Priority(f"tenant-{name}", value) for name, (value, _) in PRIORITIES.items())
+    files = {"62-roles/roles.yaml": render(Roles(ADMIN_ROLE, USER_ROLE, TENANT_LABEL, classes))}
+    files |= {f"70-tenants/{t.name}.yaml": render(tenant(plan, t)) for t in plan.tenants}
+    return queue_parts(plan) | files
 
 
 def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
@@ -132,65 +73,16 @@ def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
     }
     return Tenant(
         name=owner.name,
+        tenant_label=TENANT_LABEL,
         gpus="" if owner.borrow else str(owner.gpus),
+        storage=f"{owner.storage_gib}Gi" if owner.storage_gib else "",
+        admin_role=ADMIN_ROLE,
+        user_role=USER_ROLE,
+        admins=owner.admins,
+        users=owner.users,
         allow_from=owner.allow_from,
         object_namespace=CEPH if has_reliable(plan) else "",
         inside=tuple(sorted(inside)),
         dataset=DATASET,
-        shared_dataset=f"dataset://{FAST_NAMESPACE}/{DATASET}" if has_fast(plan) else "",
+        shared_dataset=f"dataset://{FAST}/{DATASET}" if has_cache(plan) else "",
     )
-
-
-def _take(left: dict[str, int], owner: TenantPlan) -> dict[str, int]:
-    """Take a tenant's GPUs out of the pools, the first pool first."""
-    wanted = owner.gpus
-    own: dict[str, int] = {}
-    for pool, free in left.items():
-        own[pool] = min(free, wanted)
-        left[pool] -= own[pool]
-        wanted -= own[pool]
-    if wanted:
-        raise ValueError(f"tenant {owner.name} lacks {wanted} GPUs: the tenants own more than there are")
-    return own
-
-
-def _flavors(plan: Plan, gpus: dict[str, int], *, borrow: bool) -> list[dict[str, Any]]:
-    flavors: list[dict[str, Any]] = []
-    for pool, count in gpus.items():
-        one = gpu_share(next(n for n in plan.by_role("gpu") if n.pool == pool))
-        resources: list[dict[str, str]] = []
-        for name in RESOURCES:
-            number = one[name].removesuffix("Gi")
-            quota = {"name": name, "nominalQuota": str(int(number) * count) + one[name][len(number) :]}
-            resources.append(quota if borrow else quota | {"borrowingLimit": "0"})
-        flavors.append({"name": pool, "resources": resources})
-    return flavors
-
-
-def _configuration() -> dict[str, Any]:
-    return {
-        "apiVersion": "config.kueue.x-k8s.io/v1beta2",
-        "kind": "Configuration",
-        "health": {"healthProbeBindAddress": ":8081"},
-        "metrics": {"bindAddress": ":8443"},
-        "webhook": {"port": 9443},
-        "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
-        # In a tenant's namespace nothing goes past the queues; elsewhere Kueue looks at nothing.
-        "manageJobsWithoutQueueName": True,
-        "managedJobsNamespaceSelector": {
-            "matchExpressions": [{"key": f"{DOMAIN}/tenant", "operator": "Exists"}]
-        },
-        "integrations": {
-            "frameworks": [
-                "batch/job",
-                "jobset.x-k8s.io/jobset",
-                "leaderworkerset.x-k8s.io/leaderworkerset",
-                "pod",
-                "deployment",
-                "statefulset",
-            ]
-        },
-        "fairSharing": {"preemptionStrategies": ["LessThanOrEqualToFinalShare", "LessThanInitialShare"]},
-        # Rails go with the GPUs; Kueue would hold back a job for any resource that no queue covers.
-        "resources": {"excludeResourcePrefixes": [f"{DOMAIN}/", "ephemeral-storage", "hugepages-"]},
-    }

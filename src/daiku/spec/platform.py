@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from daiku.spec.base import AnyCidr, Disruption, Domain, Model, Name, OnChange
 
@@ -45,11 +46,44 @@ class ReliableTier(Model):
     )
 
 
+class CacheSource(Model):
+    """A bucket outside the cluster that the fast tier caches. Its keys are a Secret that the owner puts there."""
+
+    endpoint: Annotated[
+        str,
+        OnChange(Disruption.APPLY),
+        Field(
+            pattern=r"^https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?$",
+            description="Address of the S3 service.",
+            examples=["https://s3.example.net"],
+        ),
+    ]
+    bucket: Annotated[
+        str,
+        OnChange(Disruption.APPLY),
+        Field(
+            pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+            description="Name of the bucket.",
+            examples=["datasets"],
+        ),
+    ]
+
+
 class FastTier(Model):
-    """Distributed read cache on local NVMe (Fluid with Alluxio). Loses nothing but speed when a node goes."""
+    """Local NVMe: volumes on the node itself, and a distributed read cache (Fluid with Alluxio) before a bucket.
+
+    The cache loses nothing but speed when a node goes; a local volume is lost with its node.
+    """
 
     disks_per_node: Annotated[int, OnChange(Disruption.NONE), Field(ge=1, le=24)] = 1
-    quota_gib: Annotated[int, OnChange(Disruption.APPLY), Field(ge=1)] = 2000
+    quota_gib: Annotated[
+        int, OnChange(Disruption.APPLY), Field(ge=1, description="Of each node, for the read cache.")
+    ] = 2000
+    source: Annotated[
+        CacheSource | None,
+        OnChange(Disruption.REPLACE, "the cache starts empty"),
+        Field(description="The bucket to cache. Default: one of the reliable tier."),
+    ] = None
 
 
 class Storage(Model):
@@ -64,13 +98,42 @@ class Storage(Model):
     ] = 1
 
 
+def _group(value: str) -> str:
+    if value.startswith("system:"):
+        raise ValueError(f"`{value}` is Kubernetes' own group; name one of your identity provider")
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:_.@/-]{0,127}", value):
+        raise ValueError(f"`{value}` is no name of a group; for example research:members")
+    return value
+
+
+Group = Annotated[str, AfterValidator(_group)]
+"""A group of users, as the API server knows it from a certificate or an identity provider."""
+
+
 class Tenant(Model):
     """One project that shares the GPUs."""
 
-    name: Annotated[Name, OnChange(Disruption.REPLACE)]
+    name: Annotated[
+        Name,
+        OnChange(Disruption.REPLACE),
+        Field(description="Also the tenant's namespace: no namespace of the platform."),
+    ]
     gpus: Annotated[int, OnChange(Disruption.APPLY), Field(ge=0, description="Nominal quota, GPUs.")]
     borrow: Annotated[
         bool, OnChange(Disruption.APPLY), Field(description="May use what other tenants leave idle.")
     ] = True
     priority: Annotated[Literal["low", "normal", "high"], OnChange(Disruption.APPLY)] = "normal"
     allow_from: Annotated[tuple[AnyCidr, ...], OnChange(Disruption.APPLY)] = ()
+    admins: Annotated[
+        tuple[Group, ...],
+        OnChange(Disruption.APPLY),
+        Field(description="Groups that run the tenant's workloads and say which of its groups may use them."),
+    ] = ()
+    users: Annotated[
+        tuple[Group, ...], OnChange(Disruption.APPLY), Field(description="Groups that run workloads.")
+    ] = ()
+    storage_gib: Annotated[
+        int | None,
+        OnChange(Disruption.APPLY),
+        Field(ge=1, description="Limit of all volumes together. Default: none."),
+    ] = None

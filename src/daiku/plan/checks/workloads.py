@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daiku.errors import Fault
+from daiku.plan import namespaces
 from daiku.plan.view import View
 from daiku.spec.source import Path
 
@@ -58,6 +59,18 @@ def tenant_names(view: View) -> Iterator[Fault]:
             )
 
 
+def tenant_namespaces(view: View) -> Iterator[Fault]:
+    """A tenant's name is its namespace: one of the platform's would give the tenant what runs there."""
+    for place, tenant in enumerate(view.cluster.tenants):
+        whose = namespaces.owner(tenant.name)
+        if whose:
+            yield view.source.fault(
+                ("tenants", place, "name"),
+                f"namespace {tenant.name} is {whose}; a tenant gets a namespace of its name",
+                f"take a name of its own, for example team-{tenant.name.removesuffix('-system')}",
+            )
+
+
 def quotas(view: View) -> Iterator[Fault]:
     """Nominal quotas are promises: together they may not exceed the GPUs that there are."""
     there, promised = view.gpu_count(), 0
@@ -72,6 +85,19 @@ def quotas(view: View) -> Iterator[Fault]:
                 "tenants may borrow what others leave idle: quotas need not cover peaks",
             )
             return
+
+
+def cache_source(view: View) -> Iterator[Fault]:
+    """A warning: the read cache of the fast tier stands before a bucket, and there is none."""
+    storage = view.cluster.storage
+    if storage.reliable is None and storage.fast is not None and storage.fast.source is None:
+        yield view.clash(
+            ("storage", "fast"),
+            "the fast tier has no bucket to cache: it is local volumes on NVMe and nothing more",
+            ("storage", "reliable"),
+            "no reliable tier",
+            "name a bucket in `fast.source`, or set `fast: null`",
+        )
 
 
 def placement(view: View) -> Iterator[Fault]:

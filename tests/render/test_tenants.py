@@ -1,0 +1,157 @@
+"""Tenants share machines, not rights: roles, limits, the fence, and where on the fabric their jobs lie."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import pytest
+import yaml
+
+from daiku.plan import namespaces
+from daiku.plan.make import make
+from daiku.plan.model import Plan
+from daiku.render.cluster import cluster_tree
+from daiku.render.cluster_queues import levels
+from daiku.render.tree import Tree
+from daiku.spec.load import parse
+from tests.render.plans import example, objects, plan
+
+TENANT = {"name": "a", "gpus": 8, "admins": ["a:leads"], "users": ["a:people", "guests"], "storageGib": 500}
+
+
+def tenants(*given: dict[str, Any]) -> Tree:
+    return cluster_tree(plan(tenants=list(given)))
+
+
+TREE = tenants(TENANT, {"name": "b", "gpus": 8, "borrow": False})
+
+
+def rights(role: str) -> set[tuple[str, str, str]]:
+    """Group, resource and verb of everything that a role allows."""
+    (found,) = [r for r in objects(TREE, "ClusterRole") if r["metadata"]["name"] == role]
+    return {
+        triple
+        for rule in found["rules"]
+        for triple in product(rule["apiGroups"], rule["resources"], rule["verbs"])
+    }
+
+
+def test_groups_are_bound_in_their_own_namespace_and_nowhere_else() -> None:
+    bindings = {
+        (b["metadata"]["namespace"], b["roleRef"]["name"]): [s["name"] for s in b["subjects"]]
+        for b in objects(TREE, "RoleBinding")
+        if b["metadata"]["name"].startswith("tenant-")
+    }
+    assert bindings == {
+        ("a", "daiku-tenant-admin"): ["a:leads"],
+        ("a", "daiku-tenant-user"): ["a:leads", "a:people", "guests"],
+    }
+    bound = [b["roleRef"]["name"] for b in objects(TREE, "ClusterRoleBinding")]
+    assert not [name for name in bound if name.startswith("daiku-tenant")]
+
+
+@pytest.mark.parametrize("role", ["daiku-tenant-admin", "daiku-tenant-user"])
+def test_no_role_of_a_tenant_opens_the_fence(role: str) -> None:
+    allowed = rights(role)
+    writes = {"create", "update", "patch", "delete", "deletecollection", "*"}
+    fence = {"networkpolicies", "resourcequotas", "limitranges", "namespaces", "localqueues", "nodes"}
+    assert not [r for r in allowed if r[1] in fence and r[2] in writes]
+    assert not [r for r in allowed if r[2] in {"bind", "escalate", "impersonate", "*"} or "*" in r[:2]]
+    assert not [r for r in allowed if r[0] == "rbac.authorization.k8s.io" and r[1].startswith("cluster")]
+
+
+def test_a_user_runs_jobs_and_an_admin_says_who_else_may() -> None:
+    assert {("batch", "jobs", "create"), ("", "pods/exec", "create")} <= rights("daiku-tenant-user")
+    assert ("rbac.authorization.k8s.io", "rolebindings", "create") in rights("daiku-tenant-admin")
+    assert ("rbac.authorization.k8s.io", "rolebindings", "create") not in rights("daiku-tenant-user")
+
+
+def test_quotas_and_default_requests() -> None:
+    quotas = {q["metadata"]["namespace"]: q["spec"]["hard"] for q in objects(TREE, "ResourceQuota")}
+    assert quotas["a"]["requests.storage"] == "500Gi"
+    assert "requests.nvidia.com/gpu" not in quotas["a"]
+    assert "requests.storage" not in quotas["b"]
+    assert quotas["b"]["requests.nvidia.com/gpu"] == "8"
+    (limits,) = objects(TREE, "LimitRange")[0]["spec"]["limits"]
+    assert limits["type"] == "Container"
+    assert "cpu" not in limits["default"], "a default limit of processors would throttle training"
+
+
+def test_no_tenant_takes_an_external_address() -> None:
+    (policy,) = objects(TREE, "ValidatingAdmissionPolicy")
+    (binding,) = objects(TREE, "ValidatingAdmissionPolicyBinding")
+    assert binding["spec"]["policyName"] == policy["metadata"]["name"]
+    assert binding["spec"]["validationActions"] == ["Deny"]
+    (expression,) = binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"]
+    labelled = {
+        n["metadata"]["name"]
+        for n in objects(TREE, "Namespace")
+        if expression["key"] in n["metadata"]["labels"]
+    }
+    assert labelled == {"a", "b"}
+
+
+def test_the_scheduler_evicts_nobody_for_a_tenants_pod() -> None:
+    classes = {c["metadata"]["name"]: c for c in objects(TREE, "PriorityClass")}
+    workloads = {
+        f"tenant-{w['metadata']['name']}": w["value"] for w in objects(TREE, "WorkloadPriorityClass")
+    }
+    assert {name: c["value"] for name, c in classes.items()} == workloads
+    assert {c["preemptionPolicy"] for c in classes.values()} == {"Never"}
+    assert not [c for c in classes.values() if c.get("globalDefault")]
+
+
+def test_the_topology_goes_from_rail_group_to_machine() -> None:
+    tree = cluster_tree(plan_with_racks("r01", "r01", "r02"))
+    (topology,) = objects(tree, "Topology")
+    (flavor,) = objects(tree, "ResourceFlavor")
+    assert flavor["spec"]["topologyName"] == topology["metadata"]["name"]
+    assert [level["nodeLabel"] for level in topology["spec"]["levels"]] == [
+        "daiku.io/rail-group",
+        "daiku.io/rack",
+        "kubernetes.io/hostname",
+    ]
+
+
+def test_a_level_that_one_machine_lacks_is_left_out() -> None:
+    made = plan_with_racks("r01", None)
+    assert levels(made, "h100") == ("daiku.io/rail-group", "kubernetes.io/hostname")
+
+
+def test_every_namespace_of_the_platform_is_kept_from_tenants() -> None:
+    ours = {n["metadata"]["name"] for n in objects(TREE, "Namespace")} - {"a", "b"}
+    assert ours
+    assert not [name for name in ours if not namespaces.owner(name)]
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"),
+    [
+        ("kube-system", "Kubernetes'"),
+        ("kube-public", "Kubernetes'"),
+        ("default", "everybody's"),
+        ("rook-ceph", "the platform's"),
+        ("monitoring", "the platform's"),
+        ("anything-system", "the platform's"),
+        ("cilium-secrets", "the platform's"),
+        ("plamo", ""),
+        ("systems", ""),
+    ],
+)
+def test_whose_a_namespace_is(name: str, whose: str) -> None:
+    assert namespaces.owner(name) == whose
+
+
+def plan_with_racks(*racks: str | None) -> Plan:
+    (pool,) = example()["gpuPools"]
+    nodes = [
+        {"index": i, "id": f"1136000000{i:02d}"} | ({"rack": rack} if rack else {})
+        for i, rack in enumerate(racks, start=1)
+    ]
+    document = example() | {
+        "gpuPools": [{**pool, "nodes": nodes}],
+        "tenants": [{"name": "a", "gpus": 8}],
+        "storage": {"reliable": {"replicas": 1}},
+    }
+    return make(parse(yaml.safe_dump(document), "cluster.yaml"))
