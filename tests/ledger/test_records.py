@@ -17,7 +17,7 @@ from daiku.ledger.journal import Journal
 from daiku.ledger.keys import ensure_deploy_key
 from daiku.ledger.lock import Holder
 from daiku.ledger.paths import State
-from daiku.wire.ssh import load_key
+from daiku.wire.ssh_login import load_key
 
 
 def mode(path: Path) -> int:

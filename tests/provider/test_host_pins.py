@@ -17,7 +17,7 @@ from daiku.provider.config import CONFIG
 from daiku.provider.context import SshSettings
 from daiku.provider.phy_host import PhyHost
 from daiku.provider.plugin import ssh_settings
-from daiku.wire.ssh import load_key
+from daiku.wire.ssh_login import load_key
 from tests.ssh.server import Sshd, key_text, make_key
 
 

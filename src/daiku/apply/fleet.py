@@ -21,7 +21,8 @@ from daiku.apply.report import FleetReport, HostReport
 from daiku.apply.targets import Target, Targets
 from daiku.errors import DaikuError, HostError, HostUnreachableError
 from daiku.render.bundle import HostBundle
-from daiku.wire.ssh import Session, connect, load_key
+from daiku.wire.ssh import Session, connect
+from daiku.wire.ssh_login import Login
 from daiku.wire.ssh_types import Endpoint, HostKeys
 
 RECONNECT_SECONDS = 60.0
@@ -65,7 +66,7 @@ class Settings:
 class _Work:
     """What the threads of one run share."""
 
-    key_file: Path
+    key_file: Path | Login
     host_keys: HostKeys
     settings: Settings
     dry_run: bool
@@ -139,7 +140,7 @@ def run(
     targets: Targets,
     bundles: Mapping[str, HostBundle],
     *,
-    key_file: Path,
+    key_file: Path | Login,
     host_keys: HostKeys,
     settings: Settings | None = None,
     dry_run: bool = False,
@@ -151,12 +152,12 @@ def run(
     `approve` sees, from many threads, what is about to be done on a host; its HostError keeps that host as it is.
 
     The bastion comes last, because its new network could cut off the hosts behind it. Hosts' failures are in the
-    report, none is raised. StateError: the private key cannot be used.
+    report, none is raised. StateError: a private key or the agent cannot be used.
     Ctrl-C (KeyboardInterrupt in the calling thread) ends the run cleanly and is told by `interrupted`; one before the
     first host is begun is raised, and so is a second one, which cuts the connections.
     """
-    load_key(key_file)
-    began = time.monotonic()
+    with Login.of(key_file).keys():
+        began = time.monotonic()
     work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event, approve)
     outcomes: dict[str, _Outcome] = {}
     chosen = [host for host in targets.hosts if host.name in bundles]

@@ -12,7 +12,8 @@ from daiku.provider.context import SshSettings
 from daiku.provider.fields import Props
 from daiku.provider.host_pins import OneKey
 from daiku.provider.phy_flow import Evidence
-from daiku.wire.ssh import Session, connect, load_key
+from daiku.wire.ssh import Session, connect
+from daiku.wire.ssh_login import load_key
 from daiku.wire.ssh_types import Endpoint
 
 SSH_PORT = 22

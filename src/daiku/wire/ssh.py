@@ -1,7 +1,7 @@
 """SSH to one host: paramiko on a socket that we open ourselves.
 
-paramiko leaves Nagle's algorithm on, which costs 40 ms a command; our socket has TCP_NODELAY. Only Ed25519 keys are
-offered and accepted, no agent and no key of the user's home is asked, and every wait has an end.
+paramiko leaves Nagle's algorithm on, which costs 40 ms a command; our socket has TCP_NODELAY. Only Ed25519 host keys
+are accepted, no agent and no key of the user's home is asked unless a Login says so, and every wait has an end.
 
 A host whose key is not pinned yet is trusted on first use: its key is pinned once it has let our key in. A host that
 shows another key than the pinned one is an error, and the pin stays as it was.
@@ -19,8 +19,9 @@ from typing import Self
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachableError, StateError
+from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachableError
 from daiku.wire.ssh_dial import dial, route_text
+from daiku.wire.ssh_login import Login, named
 from daiku.wire.ssh_stream import BREAK_SECONDS, Stream
 from daiku.wire.ssh_types import Endpoint, HostKeys, Result, fingerprint
 
@@ -39,7 +40,12 @@ class Session:
     """
 
     def __init__(
-        self, name: str, endpoint: Endpoint, transport: paramiko.Transport, route: str, key: str
+        self,
+        name: str,
+        endpoint: Endpoint,
+        transport: paramiko.Transport,
+        route: str,
+        key: str,
     ) -> None:
         self.name = name
         self.endpoint = endpoint
@@ -49,6 +55,7 @@ class Session:
         """Address and way, for messages: `10.10.0.11:22 via mgmt-0`."""
         self.channels = 0
         self._transport = transport
+        self._below: list[Session] = []
         self._lock = threading.Lock()
 
     @property
@@ -124,6 +131,13 @@ class Session:
     def close(self) -> None:
         """End the connection; a second time does nothing."""
         self._transport.close()
+        while self._below:
+            self._below.pop().close()
+
+    def owns(self, bastions: list[Session]) -> Self:
+        """This session, which closes `bastions`, its way, when it is closed: the last one first."""
+        self._below = bastions
+        return self
 
     def __enter__(self) -> Self:
         return self
@@ -142,26 +156,51 @@ def connect(
     name: str,
     endpoint: Endpoint,
     *,
-    key_file: Path,
+    key_file: Path | Login,
     jump: Session | None = None,
     host_keys: HostKeys,
     timeout: float = 15.0,
     on_connect: Callable[[str, Endpoint], None] | None = None,
 ) -> Session:
-    """Log in to host `name` at `endpoint`, through `jump` if given, with the private key in `key_file`.
+    """Log in to host `name` at `endpoint`, through `jump` if given, with the private key in `key_file` or as it says.
 
-    `timeout` (seconds) holds for each stage: TCP, banner, key exchange, authentication. `on_connect` is told of every
-    connection made: benchmarks count with it.
-    Raises HostUnreachableError, HostKeyError, HostAuthError, and StateError for a key file that cannot be used.
+    Without `jump` the way leads through the bastions of a Login, each reached through the one before; they are closed
+    with the session. `timeout` (seconds) holds for each stage: TCP, banner, key exchange, authentication.
+    `on_connect` is told of every connection made: benchmarks count with it.
+    Raises HostUnreachableError, HostKeyError, HostAuthError, and StateError for a key file or agent that cannot be
+    used.
     """
-    key = load_key(key_file)
+    login = Login.of(key_file)
+    way: list[Session] = []
+    with login.keys() as keys:
+        try:
+            for gate in login.via if jump is None else ():
+                pin = f"{gate.user}@{gate.host}:{gate.port}"
+                jump = _connect(pin, gate, keys, jump, host_keys, timeout, on_connect)
+                way.append(jump)
+            return _connect(name, endpoint, keys, jump, host_keys, timeout, on_connect).owns(way)
+        except BaseException:
+            for session in reversed(way):
+                session.close()
+            raise
+
+
+def _connect(
+    name: str,
+    endpoint: Endpoint,
+    keys: list[paramiko.PKey],
+    jump: Session | None,
+    host_keys: HostKeys,
+    timeout: float,
+    on_connect: Callable[[str, Endpoint], None] | None,
+) -> Session:
     route = route_text(endpoint, jump)
     transport = paramiko.Transport(dial(name, endpoint, jump, timeout))
     try:
         _exchange_keys(transport, name, route, timeout)
         shown = _key_text(transport.get_remote_server_key())
         _check_pin(name, shown, host_keys, route)
-        _authenticate(transport, name, endpoint.user, key, route, timeout)
+        _authenticate(transport, name, endpoint.user, keys, route, timeout)
         if host_keys.pinned(name) is None:
             host_keys.pin(name, shown)
     except BaseException:
@@ -171,18 +210,6 @@ def connect(
     if on_connect is not None:
         on_connect(name, endpoint)
     return Session(name, endpoint, transport, route, shown)
-
-
-def load_key(key_file: Path) -> paramiko.Ed25519Key:
-    """The Ed25519 private key in `key_file`; StateError when it is missing, damaged or of another kind."""
-    try:
-        return paramiko.Ed25519Key(filename=str(key_file))
-    except (OSError, paramiko.SSHException, ValueError) as error:
-        raise StateError(
-            f"cannot use the private key: {error}",
-            where=str(key_file),
-            hint="an unencrypted Ed25519 key in OpenSSH format is needed, as `ssh-keygen -t ed25519` writes",
-        ) from error
 
 
 def _exchange_keys(transport: paramiko.Transport, name: str, route: str, timeout: float) -> None:
@@ -232,21 +259,23 @@ def _check_pin(name: str, shown: str, host_keys: HostKeys, route: str) -> None:
 
 
 def _authenticate(
-    transport: paramiko.Transport, name: str, user: str, key: paramiko.Ed25519Key, route: str, timeout: float
+    transport: paramiko.Transport, name: str, user: str, keys: list[paramiko.PKey], route: str, timeout: float
 ) -> None:
-    done = threading.Event()
-    try:
-        transport.auth_publickey(user, key, done)
-    except (paramiko.SSHException, OSError, EOFError) as error:
-        raise _no_ssh(name, route, f"connection lost before the log-in: {error}") from error
-    if not done.wait(timeout):
-        raise _no_ssh(name, route, f"the SSH server did not answer the log-in within {timeout:g} s")
-    if transport.is_authenticated():
-        return
-    if not transport.is_active():
-        raise _no_ssh(name, route, "the SSH server closed the connection during the log-in")
+    for key in keys:
+        done = threading.Event()
+        try:
+            transport.auth_publickey(user, key, done)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise _no_ssh(name, route, f"connection lost before the log-in: {error}") from error
+        if not done.wait(timeout):
+            raise _no_ssh(name, route, f"the SSH server did not answer the log-in within {timeout:g} s")
+        if transport.is_authenticated():
+            return
+        if not transport.is_active():
+            raise _no_ssh(name, route, "the SSH server closed the connection during the log-in")
+    refused = f"our key {named(keys)}" if len(keys) == 1 else f"each of our keys {named(keys)}"
     raise HostAuthError(
-        f"{route} refuses our key {fingerprint(_key_text(key))} for the account {user!r}",
+        f"{route} refuses {refused} for the account {user!r}",
         host=name,
         step="log-in",
         hint="the key must stand in the account's authorized_keys: it is put there when the disk is written or the "
