@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
@@ -39,17 +40,30 @@ def ranges(view: View) -> list[Range]:
 
 
 def overlaps(view: View) -> Iterator[Fault]:
-    for first, second in combinations(ranges(view), 2):
-        if not first.network.overlaps(second.network):
-            continue
-        default = "" if view.source.given(first.path) else " (default)"
-        yield view.clash(
-            second.path,
-            f"{second.what} {second.network} overlaps {first.what} {first.network}",
-            first.path,
-            f"{first.what} {first.network}{default}",
-            "every network needs a range of its own",
-        )
+    """One fault a clash; a range that lies over several others is one fault, with all of them."""
+    pairs = [(a, b) for a, b in combinations(ranges(view), 2) if a.network.overlaps(b.network)]
+    crowds = Counter(one for pair in pairs for one in pair)
+    while pairs:
+        worst = max(crowds, key=lambda one: (crowds[one], pairs[0][1] == one))
+        mine = [pair for pair in pairs if worst in pair]
+        yield _overlap(view, worst, [a if b == worst else b for a, b in mine])
+        pairs = [pair for pair in pairs if worst not in pair]
+        crowds = Counter(one for pair in pairs for one in pair)
+
+
+def _overlap(view: View, here: Range, others: list[Range]) -> Fault:
+    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
+    return view.source.fault(
+        here.path,
+        f"{here.what} {here.network} overlaps {others[0].what} {others[0].network}{more}",
+        "every network needs a range of its own",
+        others=tuple(
+            view.source.fault(
+                one.path, f"{one.what} {one.network}{'' if view.source.given(one.path) else ' (default)'}"
+            )
+            for one in others
+        ),
+    )
 
 
 def pod_shares(view: View) -> Iterator[Fault]:
