@@ -409,7 +409,8 @@ def test_a_control_plane_without_taints_keeps_kubernetes_own() -> None:
 
 @pytest.mark.parametrize("policy", ["none", "best-effort", "restricted"])
 def test_the_kubelet_of_a_gpu_server_follows_the_specification(policy: str) -> None:
-    made: Plan = PLAN.model_copy(update={"topology_policy": policy})
+    pools = tuple(pool.model_copy(update={"topology_policy": policy}) for pool in PLAN.pools)
+    made: Plan = PLAN.model_copy(update={"pools": pools})
     bundle = host_bundle(made, facts(made), made.node(SERVER))
     (patch,) = documents(bundle, "/etc/daiku/kubeadm/patches/kubeletconfiguration+merge.yaml").values()
     assert patch["topologyManagerPolicy"] == policy

@@ -41,3 +41,11 @@ def halves(rail: IPv4Network) -> tuple[IPv4Network, IPv4Network]:
 def fits(block: IPv4Network, index: int) -> bool:
     """Whether that index has an address in the block. Index 0 and the last address are never given."""
     return 0 < index < block.num_addresses - 1
+
+
+def pod_share(rail: IPv4Network, index: int, vfs: int) -> tuple[str, str]:
+    """First and last address of a rail that the pods of the node with that index (from 1) get, one a virtual
+    function: `vfs` after each other in the upper half, past its first address. The file's other nodes mean nothing."""
+    upper = halves(rail)[1]
+    first = 1 + (index - 1) * vfs
+    return at(upper, first), at(upper, first + vfs - 1)

@@ -81,6 +81,8 @@ RAIL_FIELDS: dict[str, Disruption] = {
     "vfs": Disruption.ROLLING_REBOOT,
     "numa": Disruption.ROLLING_RESTART,
     "pci": Disruption.ROLLING_RESTART,
+    "pods_first": Disruption.ROLLING_RESTART,
+    "pods_last": Disruption.ROLLING_RESTART,
 }
 """The same for a field of one rail; a rail more or less is `rails` as a whole."""
 

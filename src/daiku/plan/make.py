@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from daiku.errors import SpecError
+from daiku.plan import gpus
 from daiku.plan import nodes as machines
 from daiku.plan.aws import aws_plan
 from daiku.plan.load_balancing import API_PORT, load_balancer
 from daiku.plan.model import (
+    BgpPlan,
     NodeNetworkPlan,
     NodePlan,
     Plan,
     PoolPlan,
+    QosPlan,
     RouterPlan,
     StoragePlan,
     TenantPlan,
@@ -69,6 +72,8 @@ def _plan(view: View) -> Plan:
         storage=_storage(cluster),
         tenants=_tenants(cluster),
         topology_policy=cluster.kubernetes.topology_policy,
+        gpu_stack=cluster.kubernetes.gpu_stack,
+        bgp=_bgp(cluster),
         snapshot_hours=cluster.kubernetes.etcd.snapshot_hours,
     )
 
@@ -116,8 +121,29 @@ def _pools(view: View) -> tuple[PoolPlan, ...]:
             sharing=pool.sharing,
             rail_speed_gbps=pool.fabric.speed_gbps,
             numa_nodes=len({rail.numa for rail in pool.fabric.rails}) or 1,
+            mig=gpus.mig_devices(pool),
+            replicas=pool.replicas,
+            topology_policy=pool.topology_policy or view.cluster.kubernetes.topology_policy,
+            topology_scope=pool.topology_scope,
+            attach=pool.fabric.attach,
+            ipam=pool.fabric.ipam,
+            sysctls=tuple(sorted({s.name: s.value for s in pool.fabric.sysctls}.items())),
+            qos=QosPlan(**pool.fabric.qos.model_dump()) if pool.fabric.qos else None,
+            gid_index=pool.fabric.gid_index,
         )
         for position, _, pool in view.pools()
+    )
+
+
+def _bgp(cluster: Cluster) -> BgpPlan | None:
+    bgp = cluster.network.bgp
+    if bgp is None:
+        return None
+    return BgpPlan(
+        local_asn=bgp.local_asn,
+        peers=tuple(sorted({(peer.address, peer.asn, peer.multihop) for peer in bgp.peers})),
+        advertise=tuple(sorted(set(bgp.advertise))),
+        pool=bgp.pool,
     )
 
 

@@ -30,7 +30,8 @@ class Route(Frozen):
 
 
 class RailPort(Frozen):
-    """One interconnect NIC of one node. `address_cidr` is the host's own; `pods_cidr` is left to virtual functions."""
+    """One interconnect NIC of one node. `address_cidr` is the host's own; `pods_cidr` is left to virtual functions,
+    of which this node's take `pods_first` to `pods_last` where they are not leased in the whole cluster (else "")."""
 
     rail: int
     nic: str
@@ -41,6 +42,8 @@ class RailPort(Frozen):
     vfs: int
     numa: int
     pci: str | None
+    pods_first: str = ""
+    pods_last: str = ""
 
 
 class NodePlan(Frozen):
@@ -80,7 +83,11 @@ class NodePlan(Frozen):
 
 
 class RailPlan(Frozen):
-    """One rail of a pool: the subnet and its two halves."""
+    """One rail of a pool: the subnet and its two halves.
+
+    `rdma` is the RDMA device, "" when the file does not say. A rail without `gateway` ("") reaches no other subnet;
+    `routes` are ranges that pods reach through it.
+    """
 
     pool: str
     rail: int
@@ -91,6 +98,9 @@ class RailPlan(Frozen):
     mtu: int
     vfs: int
     numa: int
+    rdma: str = ""
+    gateway: str = ""
+    routes: tuple[str, ...] = ()
 
 
 class MtuPlan(Frozen):
@@ -226,10 +236,32 @@ class Release(Frozen):
     images: tuple[tuple[str, str], ...]
 
 
+class QosPlan(Frozen):
+    """Quality of service of RoCE: how ports classify, and the classes of RoCE and of its congestion notifications."""
+
+    trust: str
+    dscp: int
+    priority: int
+    cnp_dscp: int
+    cnp_priority: int
+    ecn: bool
+
+
+class BgpPlan(Frozen):
+    """What the machines of `pool` tell the outside routers `peers`: (address, AS number, hops)."""
+
+    local_asn: int
+    peers: tuple[tuple[str, int, int], ...]
+    advertise: tuple[str, ...]
+    pool: str
+
+
 class PoolPlan(Frozen):
     """What the nodes of a GPU pool have in common. `addresses_cidr` is the pool's block of the node network.
 
-    `gpus` counts one server's. `sharing` none|mig|mps|time-slicing.
+    `gpus` counts one server's. `sharing` none|mig|mps|time-slicing: `mig` are profiles and their number on each GPU,
+    `replicas` the pods on a GPU. `attach` sriov|host-device|dranet and `ipam` whereabouts|per-node say how pods get
+    rails and addresses on them; `sysctls` are further settings of their interfaces.
     """
 
     name: str
@@ -239,6 +271,15 @@ class PoolPlan(Frozen):
     sharing: str
     rail_speed_gbps: int
     numa_nodes: int
+    mig: tuple[tuple[str, int], ...] = ()
+    replicas: int = 2
+    topology_policy: str = "best-effort"
+    topology_scope: str = "pod"
+    attach: str = "sriov"
+    ipam: str = "whereabouts"
+    sysctls: tuple[tuple[str, str], ...] = ()
+    qos: QosPlan | None = None
+    gid_index: int | None = None
 
 
 class StoragePlan(Frozen):
@@ -299,6 +340,8 @@ class Plan(Frozen):
     tenants: tuple[TenantPlan, ...] = ()
     topology_policy: str = "best-effort"
     snapshot_hours: int = 6
+    gpu_stack: str = "operator"
+    bgp: BgpPlan | None = None
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON: the same plan has the same digest on every machine."""
@@ -309,6 +352,13 @@ class Plan(Frozen):
         for node in self.nodes:
             if node.name == name:
                 return node
+        raise KeyError(name)
+
+    def pool(self, name: str) -> PoolPlan:
+        """The GPU pool of that name; KeyError when there is none."""
+        for pool in self.pools:
+            if pool.name == name:
+                return pool
         raise KeyError(name)
 
     def by_role(self, role: Role) -> tuple[NodePlan, ...]:

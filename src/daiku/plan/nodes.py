@@ -50,11 +50,19 @@ def rails(view: View) -> tuple[RailPlan, ...]:
                     hosts_cidr=str(hosts),
                     pods_cidr=str(pods),
                     mtu=pool.fabric.mtu,
-                    vfs=pool.fabric.vfs,
+                    vfs=_functions(pool),
                     numa=rail.numa,
+                    rdma=rail.rdma or "",
+                    gateway=rail.gateway or "",
+                    routes=tuple(sorted(set(rail.routes))),
                 )
             )
     return tuple(planned)
+
+
+def _functions(pool: GpuPool) -> int:
+    # A NIC that pods get as a whole has no virtual functions.
+    return pool.fabric.vfs if pool.fabric.attach == "sriov" else 0
 
 
 def _vms(view: View, role: addressing.VmRole, pool: VmPool, vips: tuple[str, ...]) -> list[NodePlan]:
@@ -119,7 +127,7 @@ def _gpu_node(view: View, pool: GpuPool, block: IPv4Network, node: GpuNode) -> N
             *routes.rail_routes(block, ports, node.index, address),
             *routes.aws_routes(cluster, pool.node_port),
         ),
-        labels=_labels(cluster.sakura.zone, own),
+        labels=tuple(sorted((*_labels(cluster.sakura.zone, own), *_gpu_labels(view, pool)))),
         taints=(GPU_TAINT,),
         gpus=pool.gpu.count,
         local_disks=pool.disks.count,
@@ -130,8 +138,11 @@ def _gpu_node(view: View, pool: GpuPool, block: IPv4Network, node: GpuNode) -> N
 
 def _ports(pool: GpuPool, index: int) -> tuple[RailPort, ...]:
     ports: list[RailPort] = []
+    vfs = _functions(pool)
     for number, rail in enumerate(pool.fabric.rails):
         subnet = IPv4Network(rail.cidr)
+        own = vfs and pool.fabric.ipam == "per-node"
+        first, last = addressing.pod_share(subnet, index, vfs) if own else ("", "")
         ports.append(
             RailPort(
                 rail=number,
@@ -140,9 +151,11 @@ def _ports(pool: GpuPool, index: int) -> tuple[RailPort, ...]:
                 subnet=rail.cidr,
                 pods_cidr=str(addressing.halves(subnet)[1]),
                 mtu=pool.fabric.mtu,
-                vfs=pool.fabric.vfs,
+                vfs=vfs,
                 numa=rail.numa,
                 pci=rail.pci,
+                pods_first=first,
+                pods_last=last,
             )
         )
     return tuple(ports)
@@ -153,3 +166,15 @@ def _labels(zone: str, own: dict[str, str]) -> tuple[tuple[str, str], ...]:
     labels = {f"{DOMAIN}/{k}": v for k, v in own.items()}
     labels |= {"topology.kubernetes.io/region": zone[:3], "topology.kubernetes.io/zone": zone}
     return tuple(sorted(labels.items()))
+
+
+def _gpu_labels(view: View, pool: GpuPool) -> tuple[tuple[str, str], ...]:
+    # NVIDIA's own: by them its programs find the configuration, named after the pool, that holds on a node.
+    labels: list[tuple[str, str]] = []
+    if view.cluster.kubernetes.gpu_stack == "device-plugin":
+        labels.append(("nvidia.com/gpu.present", "true"))
+    if pool.sharing == "mig":
+        labels.append(("nvidia.com/mig.config", pool.name))
+    elif pool.sharing != "none":
+        labels.append(("nvidia.com/device-plugin.config", pool.name))
+    return tuple(labels)

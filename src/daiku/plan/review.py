@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from daiku.errors import Fault
-from daiku.plan.checks import addresses, connection, control, pools, rails, ranges, workloads
+from daiku.plan.checks import addresses, connection, control, pools, rails, ranges, sharing, workloads
 from daiku.plan.proof.clashes import rule_of
 from daiku.plan.view import View
 from daiku.spec.load import Loaded, in_order
@@ -35,6 +35,10 @@ REFUSALS: tuple[Check, ...] = (
     rails.virtual_functions,
     rails.pci,
     rails.carries_node_traffic,
+    rails.gateways,
+    sharing.mig,
+    sharing.manager,
+    sharing.speakers,
     workloads.disks,
     workloads.replicas,
     workloads.tenant_names,

@@ -10,8 +10,9 @@ from daiku.errors import Fault
 from daiku.plan.model import Release
 from daiku.spec import defaults, locks
 from daiku.spec.cluster import Cluster
+from daiku.spec.fabric import Rail
 from daiku.spec.load import Loaded
-from daiku.spec.machines import GpuNode, GpuPool, Rail
+from daiku.spec.machines import GpuNode, GpuPool
 from daiku.spec.source import Path, Source
 
 

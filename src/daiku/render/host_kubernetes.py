@@ -92,6 +92,7 @@ class Reserved:
 class KubeletPatch:
     template: ClassVar[str] = "host/kubelet-patch.yaml.j2"
     topology_policy: str
+    topology_scope: str
     reserved: Reserved
 
 
@@ -118,8 +119,9 @@ def kubernetes_files(plan: Plan, node: NodePlan, provider_id: str) -> tuple[Host
     if node.name == first_control_plane(plan):
         files.append(HostFile(f"{KUBEADM}/init.yaml", render(_init(plan, node, registration)), mode=0o600))
     if gpu:
-        numa = next(pool.numa_nodes for pool in plan.pools if pool.name == node.pool)
-        patch = KubeletPatch(plan.topology_policy, reservation(node.memory_gib, numa))
+        pool = plan.pool(node.pool)
+        reserved = reservation(node.memory_gib, pool.numa_nodes)
+        patch = KubeletPatch(pool.topology_policy, pool.topology_scope, reserved)
         files += [
             HostFile(f"{PATCHES}/kubeletconfiguration+merge.yaml", render(patch)),
             HostFile(

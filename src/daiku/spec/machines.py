@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from daiku.spec.base import Cidr, Disruption, Model, Name, OnChange, ServiceId
+from daiku.spec.fabric import Fabric
 
 
 class VmPool(Model):
@@ -41,50 +42,19 @@ class Gpu(Model):
     count: Annotated[int, OnChange(Disruption.NONE), Field(ge=1, le=16)] = 8
 
 
-class Rail(Model):
-    """One interconnect NIC of every node of the pool, and the subnet it is in."""
+class MigDevice(Model):
+    """Equal MIG devices of a GPU."""
 
-    nic: Annotated[
+    profile: Annotated[
         str,
-        OnChange(Disruption.ROLLING_REBOOT),
+        OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"),
         Field(
-            pattern=r"^[a-z][a-z0-9]{1,14}$",
-            description="Interface name, as the kernel shows it.",
-            examples=["ens1f0np0"],
+            pattern=r"^[1-7]g\.[0-9]{1,3}gb$",
+            description="Profile: compute slices and memory.",
+            examples=["1g.10gb"],
         ),
     ]
-    cidr: Annotated[
-        Cidr,
-        OnChange(Disruption.REINSTALL, "all RDMA workloads stop"),
-        Field(description="Subnet of this rail. Lower half: nodes; upper half: pods."),
-    ]
-    pci: Annotated[
-        str | None,
-        OnChange(Disruption.ROLLING_RESTART),
-        Field(
-            pattern=r"^[0-9a-f]{4}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$",
-            description="PCI address of the physical function.",
-            examples=['"0000:1a:00.0"'],
-        ),
-    ] = None
-    numa: Annotated[int, OnChange(Disruption.ROLLING_RESTART), Field(ge=0, le=7)] = 0
-
-
-class Fabric(Model):
-    """The interconnect of a pool: rails, each in its own subnet."""
-
-    speed_gbps: Annotated[Literal[100, 200, 400, 800], OnChange(Disruption.NONE)] = 200
-    mtu: Annotated[int, OnChange(Disruption.ROLLING_RESTART), Field(ge=1500, le=9216)] = 9000
-    vfs: Annotated[
-        int,
-        OnChange(Disruption.ROLLING_REBOOT),
-        Field(ge=0, le=127, description="SR-IOV virtual functions a NIC; 0: none."),
-    ] = 8
-    rails: Annotated[
-        tuple[Rail, ...],
-        OnChange(Disruption.ROLLING_REBOOT, "all RDMA workloads stop"),
-        Field(max_length=16, description="Interconnect NICs, in order; [] when there is none."),
-    ]
+    count: Annotated[int, OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"), Field(ge=1, le=7)]
 
 
 class LocalDisks(Model):
@@ -157,6 +127,29 @@ class GpuPool(Model):
     sharing: Annotated[
         Literal["none", "mig", "mps", "time-slicing"], OnChange(Disruption.ROLLING_RESTART)
     ] = "none"
+    mig: Annotated[
+        tuple[MigDevice, ...],
+        OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"),
+        Field(
+            max_length=7,
+            description="MIG devices of every GPU, for sharing mig. Default: seven of the smallest.",
+        ),
+    ] = ()
+    replicas: Annotated[
+        int,
+        OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"),
+        Field(ge=2, le=48, description="Pods that share a GPU, for sharing mps and time-slicing."),
+    ] = 2
+    topology_policy: Annotated[
+        Literal["none", "best-effort", "restricted", "single-numa-node"] | None,
+        OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"),
+        Field(description="Topology Manager policy of this pool. Default: kubernetes.topologyPolicy."),
+    ] = None
+    topology_scope: Annotated[
+        Literal["pod", "container"],
+        OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"),
+        Field(description="What the Topology Manager places together."),
+    ] = "pod"
     release_policy: Annotated[
         Literal["keep", "power-off", "detach"],
         OnChange(Disruption.NONE),

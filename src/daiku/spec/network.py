@@ -13,6 +13,7 @@ from daiku.spec.base import (
     Disruption,
     Domain,
     Model,
+    Name,
     OnChange,
     Port,
     ServiceId,
@@ -55,6 +56,41 @@ class PodNetwork(Model):
     ] = "vxlan"
 
 
+class BgpPeer(Model):
+    """A router outside the cluster."""
+
+    address: Annotated[Address, OnChange(Disruption.APPLY)]
+    asn: Annotated[int, OnChange(Disruption.APPLY), Field(ge=1, le=4_294_967_295)]
+    multihop: Annotated[
+        int,
+        OnChange(Disruption.APPLY),
+        Field(ge=1, le=255, description="Hops to the router; 1: on the node network."),
+    ] = 1
+
+
+class Bgp(Model):
+    """What nodes tell outside routers. Node-to-node traffic never depends on it: Cilium's BGP only announces."""
+
+    local_asn: Annotated[
+        int,
+        OnChange(Disruption.APPLY, "sessions restart"),
+        Field(ge=1, le=4_294_967_295, description="AS number of the cluster."),
+    ]
+    peers: Annotated[tuple[BgpPeer, ...], OnChange(Disruption.APPLY), Field(min_length=1, max_length=8)]
+    advertise: Annotated[
+        tuple[Literal["pods", "load-balancers"], ...],
+        OnChange(Disruption.APPLY),
+        Field(
+            min_length=1, max_length=2, description="Each node's pod range, or addresses of load balancers."
+        ),
+    ] = ("load-balancers",)
+    pool: Annotated[
+        Name,
+        OnChange(Disruption.APPLY),
+        Field(description="The machines that speak BGP: control-plane, management or a GPU pool."),
+    ] = "management"
+
+
 class ServiceNetwork(Model):
     cidr: Annotated[Cidr, OnChange(Disruption.REBUILD)] = "10.96.0.0/16"
     domain: Annotated[Domain, OnChange(Disruption.REBUILD)] = "cluster.local"
@@ -95,6 +131,7 @@ class Network(Model):
     pods: PodNetwork = PodNetwork()
     services: ServiceNetwork = ServiceNetwork()
     egress: Egress = Egress()
+    bgp: Annotated[Bgp | None, OnChange(Disruption.APPLY, "its routes go")] = None
 
 
 class Ingress(Model):

@@ -29,6 +29,11 @@ class Kubernetes(Model):
         Literal["none", "best-effort", "restricted", "single-numa-node"],
         OnChange(Disruption.ROLLING_RESTART, "each GPU node is drained"),
     ] = "best-effort"
+    gpu_stack: Annotated[
+        Literal["operator", "device-plugin"],
+        OnChange(Disruption.ROLLING_RESTART, "GPU workloads stop"),
+        Field(description="What gives GPUs to pods: NVIDIA's operator, or its device plugin alone."),
+    ] = "operator"
     etcd: Etcd = Etcd()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from daiku.errors import Fault
 from daiku.plan import addressing
@@ -31,15 +31,23 @@ def places(view: View) -> Iterator[Fault]:
 
 
 def virtual_functions(view: View) -> Iterator[Fault]:
-    """Every virtual function of every node can have an address in the upper half."""
+    """Every virtual function of every node can have an address in the upper half. Computed ones are counted by the
+    highest index: a node's range does not move when others go."""
     for path, pool, rail in view.rails():
+        fabric = pool.fabric
+        if fabric.attach != "sriov":
+            continue
         upper = addressing.halves(IPv4Network(rail.cidr))[1]
-        wanted, there = pool.fabric.vfs * len(pool.nodes), upper.num_addresses - 1
+        nodes, what = len(pool.nodes), f"{len(pool.nodes)} nodes"
+        if fabric.ipam == "per-node":
+            nodes = max((node.index for node in pool.nodes), default=0)
+            what = f"indexes up to {nodes}"
+        wanted, there = fabric.vfs * nodes, upper.num_addresses - 2
         if wanted > there:
             yield view.clash(
                 (*path, "cidr"),
                 f"{upper}, the pods' half of rail {path[-1]}, has {there} addresses; "
-                f"{len(pool.nodes)} nodes with {pool.fabric.vfs} virtual functions want {wanted}",
+                f"{what} with {fabric.vfs} virtual functions want {wanted}",
                 (*path[:3], "vfs"),
                 "virtual functions a NIC",
                 "widen the rail's subnet or take fewer virtual functions",
@@ -70,6 +78,41 @@ def carries_node_traffic(view: View) -> Iterator[Fault]:
                 ("network", "node", "mtu"),
                 "MTU of the node network",
             )
+
+
+def gateways(view: View) -> Iterator[Fault]:
+    """A rail's router is in its subnet and has an address that no machine and no pod gets."""
+    for path, pool, rail in view.rails():
+        if rail.gateway is None:
+            if rail.routes:
+                yield view.clash(
+                    (*path, "routes"),
+                    f"pods reach {rail.routes[0]} through the rail's gateway, and rail {path[-1]} has none",
+                    path,
+                    "this rail",
+                    "name the rail's `gateway`, or leave `routes` out",
+                )
+            continue
+        subnet = IPv4Network(rail.cidr)
+        upper = addressing.halves(subnet)[1]
+        gateway = IPv4Address(rail.gateway)
+        first, last = subnet.network_address, subnet.broadcast_address
+        owner = int(gateway) - int(first)
+        if gateway not in subnet or gateway in (first, last):
+            what = f"{gateway} is no host's address of {subnet}"
+        elif gateway in upper and gateway != upper.network_address:
+            what = f"{gateway} is in {upper}, the half of pods"
+        elif any(node.index == owner for node in pool.nodes):
+            what = f"{gateway} is the address of the node with index {owner}"
+        else:
+            continue
+        yield view.clash(
+            (*path, "gateway"),
+            what,
+            (*path, "cidr"),
+            f"subnet of rail {path[-1]}",
+            f"free is {upper.network_address}, the first of the upper half",
+        )
 
 
 def roce(view: View) -> Iterator[Fault]:

@@ -102,10 +102,11 @@ def cache_source(view: View) -> Iterator[Fault]:
 
 def placement(view: View) -> Iterator[Fault]:
     """Policies under which the kubelet rejects the pods that the pool is for (seen with its own topology manager)."""
-    policy = view.cluster.kubernetes.topology_policy
-    here: Path = ("kubernetes", "topologyPolicy")
     for _, path, pool in view.pools():
-        if policy == "single-numa-node" and pool.gpu.count > GPUS_PER_NUMA_NODE:
+        policy = pool.topology_policy or view.cluster.kubernetes.topology_policy
+        here: Path = (*path, "topologyPolicy") if pool.topology_policy else ("kubernetes", "topologyPolicy")
+        whole = pool.sharing == "none"
+        if policy == "single-numa-node" and whole and pool.gpu.count > GPUS_PER_NUMA_NODE:
             yield view.clash(
                 here,
                 f"single-numa-node rejects every pod with more than {GPUS_PER_NUMA_NODE} GPUs, "
@@ -115,7 +116,7 @@ def placement(view: View) -> Iterator[Fault]:
                 "best-effort keeps whole-server pods possible",
             )
         spread = len({rail.numa for rail in pool.fabric.rails}) > 1
-        if policy == "restricted" and pool.fabric.vfs and spread:
+        if policy == "restricted" and pool.fabric.attach == "sriov" and pool.fabric.vfs and spread:
             yield view.clash(
                 here,
                 f"restricted rejects pods that ask for rails of both NUMA nodes, as pool {pool.name} has",
