@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from daiku.errors import Fault
-from daiku.plan.checks import addresses, connection, control, pools, rails, ranges, workloads
+from daiku.plan.checks import addresses, connection, control, pools, rails, ranges, sharing, workloads
 from daiku.plan.proof.rule import Rule
 from daiku.plan.view import View
 
@@ -144,6 +144,30 @@ CLASHES: tuple[Rule[View], ...] = (
         rails.carries_node_traffic,
         "Node-to-node packets leave by a rail that drops the large ones: connections open and transfers hang.",
         "Raise the rail's MTU to at least the node network's.",
+    ),
+    Rule(
+        "rail-gateway",
+        rails.gateways,
+        "Pods send what leaves the rail to a machine that is no router, or nowhere.",
+        "Name the rail's router, at an address that nobody else gets.",
+    ),
+    Rule(
+        "mig-layout",
+        sharing.mig,
+        "The MIG manager cannot lay the GPUs out: the node stays cordoned with nvidia.com/mig.config.state=failed.",
+        "Take profiles that the model has and that fit one GPU together.",
+    ),
+    Rule(
+        "mig-without-manager",
+        sharing.manager,
+        "The GPUs stay whole: pods that ask for MIG devices are never scheduled.",
+        "Take NVIDIA's operator.",
+    ),
+    Rule(
+        "bgp-speakers",
+        sharing.speakers,
+        "No machine opens a session: the routers learn nothing.",
+        "Name control-plane, management or a GPU pool.",
     ),
     Rule(
         "disks-too-few",
