@@ -249,7 +249,7 @@ def _passing(method: str, error: ApiError) -> bool:
     if error.status in {429, 503, 504}:
         return True
     # Not every 500: the program behind a webhook that does not answer is not waited for.
-    return error.status == 500 and ("etcd" in error.message or "leader changed" in error.message)
+    return error.status == 500 and "etcdserver" in error.message
 
 
 def _secrets(body: Object | None) -> set[str]:

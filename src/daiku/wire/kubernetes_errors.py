@@ -56,6 +56,8 @@ def _meaning(status: int, message: str, answer: Mapping[str, Any]) -> tuple[type
             ApiError,
             "the program behind the webhook does not answer: look at its pods, then run this again",
         )
+    if "strict decoding error" in message or "field not declared in schema" in message:
+        return ApiError, _UNKNOWN_FIELD
     if status == 409 and _causes(answer):
         return ConflictError, "another manager owns " + "; ".join(_causes(answer))
     if status == 409:
@@ -73,8 +75,6 @@ def _meaning(status: int, message: str, answer: Mapping[str, Any]) -> tuple[type
         return NotFoundError, "its namespace, or the object itself, does not exist"
     if status == 422:
         return ApiError, "; ".join(_causes(answer)) or "the server names the field"
-    if status == 400 and "strict decoding error" in message:
-        return ApiError, _UNKNOWN_FIELD
     if status >= 500:
         return (
             ApiError,

@@ -1,0 +1,118 @@
+"""Every object that is rendered from every example, shown to the real API server as a strict rehearsal.
+
+The definitions of the projects come from DAIKU_CRDS, or from the folder `shared/crds` beside the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from daiku.apply.cluster.model import Wanted
+from daiku.apply.cluster.order import order
+from daiku.apply.cluster.parts import wanted_objects
+from daiku.errors import ApiError
+from daiku.plan.make import make
+from daiku.plan.model import Plan
+from daiku.render.cluster import cluster_tree
+from daiku.spec.load import parse
+from daiku.wire.kubernetes import KubernetesApi, connect
+from tests.kubernetes.control_plane import ControlPlane
+from tests.render.plans import example, plan
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted(ROOT.glob("examples/**/*.yaml"))
+CRDS = Path(os.environ.get("DAIKU_CRDS") or ROOT.parent / "shared/crds")
+
+pytestmark = [
+    pytest.mark.kubernetes,
+    pytest.mark.timeout(400),
+    pytest.mark.skipif(not CRDS.is_dir(), reason="DAIKU_CRDS names no folder of CustomResourceDefinitions"),
+]
+
+
+def definitions() -> dict[str, dict[str, Any]]:
+    """The projects' CustomResourceDefinitions by name."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in sorted(CRDS.glob("*.yaml")):
+        for document in yaml.load_all(file.read_text(), yaml.CSafeLoader):
+            if document and document["kind"] == "CustomResourceDefinition":
+                # Where a definition wants its project's webhook for other versions, there is none to answer.
+                document["spec"].pop("conversion", None)
+                found[document["metadata"]["name"]] = document
+    return found
+
+
+def plans() -> dict[str, Plan]:
+    """The examples, and the choices that none of them makes."""
+    found = {path.stem: make(parse(path.read_text(), str(path))) for path in EXAMPLES}
+    rails = example()["storage"] | {"reliable": {"replicas": 3, "network": "rails"}}
+    owned = [
+        {"name": "a", "gpus": 8},
+        {"name": "b", "gpus": 8, "borrow": False, "allowFrom": ["10.64.0.0/16"]},
+    ]
+    return found | {"rails-and-owned": plan(storage=rails, tenants=owned)}
+
+
+PLANS = plans()
+
+
+def rendered(name: str) -> tuple[Wanted, ...]:
+    return order(wanted_objects(cluster_tree(PLANS[name])))
+
+
+@pytest.fixture(scope="module")
+def api(plane: ControlPlane) -> Generator[KubernetesApi]:
+    """With the definitions and the examples' namespaces in it: what a rehearsal needs to be let in."""
+    everything = [one for name in PLANS for one in rendered(name)]
+    groups = {one.ref.group for one in everything}
+    needed = {name: d for name, d in definitions().items() if d["spec"]["group"] in groups}
+    needed |= {one.ref.name: one.body for one in everything if one.ref.kind == "CustomResourceDefinition"}
+    with connect(plane.admin) as made:
+        for body in needed.values():
+            made.apply(body)
+        for one in everything:
+            if one.ref.kind == "Namespace":
+                made.apply(one.body)
+        _served(made, {(one.api_version, one.ref.kind) for one in everything})
+        yield made
+
+
+def _served(api: KubernetesApi, kinds: set[tuple[str, str]]) -> None:
+    """Wait until every kind is served; one that never comes is then refused by its name."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        api.kind("v1", "Namespace", fresh=True)
+        if all(api.kind(*kind) for kind in kinds):
+            return
+        time.sleep(0.3)
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_every_rendered_object_passes_a_strict_rehearsal(api: KubernetesApi, name: str) -> None:
+    refused: list[str] = []
+    objects = rendered(name)
+    assert objects
+    for one in objects:
+        try:
+            api.apply(one.body, dry_run=True)
+        except ApiError as error:
+            refused.append(f"{one.source} {one.ref}: {error} ({error.hint})")
+    assert not refused, "\n".join(refused)
+
+
+def test_a_misspelt_field_of_a_project_is_found(api: KubernetesApi) -> None:
+    queue = {
+        "apiVersion": "kueue.x-k8s.io/v1beta2",
+        "kind": "LocalQueue",
+        "metadata": {"name": "default", "namespace": "default"},
+        "spec": {"clusterQ": "a"},
+    }
+    with pytest.raises(ApiError, match="clusterQ"):
+        api.apply(queue, dry_run=True)
