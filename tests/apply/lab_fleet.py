@@ -26,7 +26,7 @@ def targets(lab: Lab) -> Targets:
 def converge(
     lab: Lab, bundles: dict[str, HostBundle], pins: Pins | PinnedHostKeys, **options: object
 ) -> FleetReport:
-    settings = Settings(timeout=10, patience=20)
+    settings = Settings(timeout=30, patience=90)
     return run(
         targets(lab), bundles, **{"key_file": lab.key, "host_keys": pins, "settings": settings, **options}
     )  # type: ignore[arg-type]

@@ -11,6 +11,7 @@ import grp
 import io
 import os
 import pwd
+import select
 import signal
 import stat
 import sys
@@ -48,6 +49,8 @@ class Pipes:
             raise HostUnreachableError("gone", host="n1") from error
 
     def read(self, limit: int = 65536, timeout: float | None = None) -> bytes:
+        if timeout is not None and not select.select([self._out], [], [], timeout)[0]:
+            raise HostUnreachableError(f"no answer within {timeout:g} s", host="n1")
         data = os.read(self._out, limit)
         if not data and self.status() < 0:
             raise HostUnreachableError("the machine died", host="n1")

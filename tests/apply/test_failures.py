@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from daiku.apply.converge import StoppedError
-from daiku.errors import HostDiskFullError, HostError
+from daiku.apply.helper import wire
+from daiku.errors import HostDiskFullError, HostError, HostUnreachableError
 from daiku.render.bundle import HostBundle, Trigger
 from tests.apply.rehearsal import (
     Rehearsal,
@@ -119,3 +121,24 @@ def test_a_full_disk_changes_nothing_wherever_it_strikes(tmp_path: Path) -> None
     assert len(told) > 5
     assert {error.exit_code for error in told} == {24}
     assert all("no space left on the file system" in str(error) for error in told)
+
+
+def test_a_disk_that_stands_still_for_long_is_no_lost_host(tmp_path: Path) -> None:
+    """One fsync may take longer than the silence after which a connection counts as lost: a disk that is busy."""
+
+    def before() -> None:
+        wire.BEAT_SECONDS = 0.1
+        os.fsync = lambda _descriptor: time.sleep(1.2)
+
+    bundle = bundle_of(file("/a", "new"))
+    assert run(tmp_path, bundle, Rehearsal(before), silence=0.8).changed
+    assert live(tmp_path) == wanted(bundle)
+
+
+def test_a_disk_that_answers_no_more_is_told_in_time(tmp_path: Path) -> None:
+    def before() -> None:
+        wire.BEAT_SECONDS, wire.STILL_SECONDS = 0.1, 0.5
+        os.fsync = lambda _descriptor: time.sleep(4)
+
+    with pytest.raises(HostUnreachableError, match="no answer within"):
+        run(tmp_path, bundle_of(file("/a", "new")), Rehearsal(before), silence=0.8)

@@ -15,7 +15,9 @@ from daiku.wire.ssh import Session
 from daiku.wire.ssh_python import python_command
 
 SILENCE_SECONDS = 30.0
-"""The helper says something every five seconds; one that is silent for so long is lost."""
+"""The helper says something every ten seconds at most; one that is silent for so long is lost."""
+START_FACTOR = 4
+"""A host that is short of memory or of disk reads python3 for longer than that before it can say anything."""
 NOISE_LIMIT = 1 << 18
 FRAME_LIMIT = 1 << 28
 
@@ -101,7 +103,7 @@ class Conversation:
     def _find_mark(self) -> None:
         """Skip what the login's shell may print before the helper begins."""
         while (place := self._buffer.find(MARK)) < 0:
-            data = self._stream.read(timeout=self._silence)
+            data = self._stream.read(timeout=START_FACTOR * self._silence)
             if not data or len(self._buffer) > NOISE_LIMIT:
                 raise self._silent()
             self._buffer += data

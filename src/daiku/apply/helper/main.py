@@ -68,6 +68,7 @@ def main(manifest: dict[str, Any]) -> None:
     os.dup2(2, 1)  # nothing but frames may reach the channel
     try:
         wire = Wire(sys.stdin.buffer, sink)
+        wire.keep_beating()
         try:
             converse(wire, manifest)
         except HelperError as error:

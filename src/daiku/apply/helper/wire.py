@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import signal
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 HEADER = struct.Struct("!cI")
 """One byte of kind (J: JSON, B: bytes) and four of length; the content follows."""
 BEAT_SECONDS = 5.0
+STILL_SECONDS = 300.0
+"""A disk may take so long for one call; one that takes longer counts as broken, and the other side is told no more."""
 DEAF_SECONDS = 180
 """The other side answers at once; one that sends nothing for so long is gone, even if its connection seems to stand."""
 
@@ -36,6 +39,8 @@ class Wire:
         self._source = source
         self._sink = sink
         self._last = 0.0
+        self._stirred = time.monotonic()
+        self._turn = _thread.allocate_lock()  # threading costs a host 2 ms to import
         self.committed = False
         """From here on a lost connection is no reason to stop."""
         self.listening = True
@@ -43,13 +48,19 @@ class Wire:
         self._put(MARK)
 
     def send(self, value: dict[str, Any]) -> None:
+        self._stirred = time.monotonic()
         data = json.dumps(value).encode()
         self._put(HEADER.pack(b"J", len(data)) + data)
 
     def beat(self) -> None:
         """Tell the other side that we are alive, if it has heard nothing for a while."""
+        self._stirred = time.monotonic()
+        self._beat()
+
+    def _beat(self) -> None:
         if time.monotonic() - self._last > BEAT_SECONDS:
-            self.send({"kind": "alive"})
+            data = b'{"kind":"alive"}'
+            self._put(HEADER.pack(b"J", len(data)) + data)
 
     def receive(self) -> Any:
         """The next JSON value or bytes; EOFError when the other side is gone.
@@ -60,8 +71,22 @@ class Wire:
         data = self._read(length)
         return json.loads(data) if kind == b"J" else data
 
+    def keep_beating(self) -> None:
+        """From now on the other side hears of us also while this thread waits for a busy disk."""
+        _thread.start_new_thread(self._beat_on, ())
+
+    def _beat_on(self) -> None:
+        try:
+            while self.listening:
+                time.sleep(BEAT_SECONDS)
+                if time.monotonic() - self._stirred < STILL_SECONDS:
+                    self._beat()
+        except EOFError:  # the main thread finds out by itself
+            return
+
     def hang_up(self) -> None:
-        """This process has no part in the conversation any more."""
+        """This process, a fork, has no part in the conversation any more."""
+        self._turn = _thread.allocate_lock()  # the other thread, which is not here, may have held it
         os.close(self._sink)
         self._sink = -1
 
@@ -79,8 +104,9 @@ class Wire:
     def _put(self, data: bytes) -> None:
         self._last = time.monotonic()
         try:
-            while data:
-                data = data[os.write(self._sink, data) :]
+            with self._turn:
+                while data:
+                    data = data[os.write(self._sink, data) :]
         except OSError:
             if not self.committed:
                 raise EOFError from None
