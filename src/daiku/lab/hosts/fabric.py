@@ -17,6 +17,7 @@ from typing import Any
 
 from daiku.errors import DaikuError
 from daiku.lab.hosts import layer
+from daiku.lab.hosts import programs as programs_folder
 from daiku.lab.hosts.guest import syscalls as sc
 from daiku.lab.hosts.world import World
 
@@ -25,8 +26,9 @@ FOLDER = "fabric"
 
 
 def main() -> None:
-    """`fabric DESCRIPTOR STATE_DIR PROGRAMS`: PROGRAMS is the folder with sshd, "" when this machine has it."""
-    descriptor, state, programs = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+    """`fabric DESCRIPTOR STATE_DIR TOOLS PROGRAMS`: TOOLS is the cache of built tools, PROGRAMS the folder with sshd,
+    "" when this machine has it."""
+    descriptor, state, tools, programs = int(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4]
     # Ctrl-C of the terminal is for the one who holds the other end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     outside = os.open("/proc/self/ns/net", os.O_RDONLY)
@@ -57,7 +59,7 @@ def main() -> None:
             with sending:
                 connection.send(("log", line))
 
-        world = World(base, outside, interpreter, fetched, log)
+        world = World(base, outside, interpreter, fetched, (state / programs_folder.FOLDER, tools), log)
         connection.send(("done", None))
         _serve(connection, world, sending)
     except DaikuError as error:

@@ -18,8 +18,10 @@ from typing import Any, Self
 
 from daiku.errors import LabError
 from daiku.lab.hosts.fabric import FOLDER
+from daiku.lab.hosts.programs import Programs
 from daiku.lab.hosts.status import HostStatus, RealServerStatus
 from daiku.lab.hosts.support import require_programs, supports_namespaces
+from daiku.lab.tools.cache import cache_root
 from daiku.lab.tools.openssh import fetch_missing_programs
 from daiku.lab.topology import Topology
 
@@ -33,8 +35,9 @@ class Hosts:
     """Makes this machine's namespaces equal to a `Topology`.
 
     Everything runs under one process that ends, with all it started, when this object is closed or its process dies;
-    disks live as long. `state_dir` is made if it is missing and holds only a log file and a mount point that nobody
-    else sees. `log` gets one line for every boot, power-off and reboot, from some thread of this process.
+    disks live as long. `state_dir` is made if it is missing and holds a log file, a mount point that nobody else sees
+    and `programs`, the links to Kubernetes' programs that the hosts see. `log` gets one line for every boot, power-off
+    and reboot, from some thread of this process.
 
     Raises LabError where namespaces are forbidden, MissingToolError where a program is missing. Methods may be called
     from any thread; they take turns.
@@ -50,8 +53,11 @@ class Hosts:
         self._state = state_dir.resolve()
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._turn = threading.Lock()
+        self.programs = Programs(self._state)
+        tools = cache_root()
+        tools.mkdir(parents=True, exist_ok=True)
         near, far = socket.socketpair()
-        command = [sys.executable, "-c", _START, str(far.fileno()), str(self._state)]
+        command = [sys.executable, "-c", _START, str(far.fileno()), str(self._state), str(tools)]
         with far, (self._state / "fabric.log").open("ab") as output:
             self._process = subprocess.Popen(
                 [*command, str(programs or "")],
@@ -103,6 +109,7 @@ class Hosts:
                 self._process.wait()
             self._connection.close()
             self._connection = None
+            self.programs.remove()
             with contextlib.suppress(OSError):
                 (self._state / FOLDER).rmdir()
 

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 
 from daiku.errors import LabError
+from daiku.lab.hosts.guest.boot import PROGRAMS_SHOWN, TOOLS_SHOWN
 from daiku.lab.hosts.guest.commands import PROGRAMS
 
 CODE = "usr/lib/daiku-lab"
@@ -109,8 +110,32 @@ WantedBy=sysinit.target
         )
     },
     "multi-user.target": "[Unit]\nDescription=Multi-User System\n",
+    # As Kubernetes' Debian package has it: enabled from the start, failing until the machine has joined.
+    "kubelet.service": """\
+[Unit]
+Description=kubelet: The Kubernetes Node Agent
+
+[Service]
+ExecStart=/usr/bin/kubelet
+Restart=always
+RestartSec=10
+
+[Install]
+WantedBy=multi-user.target
+""",
+    "kubelet.service.d/10-kubeadm.conf": """\
+[Service]
+Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
+--kubeconfig=/etc/kubernetes/kubelet.conf"
+Environment="KUBELET_CONFIG_ARGS=--config=/var/lib/kubelet/config.yaml"
+EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
+EnvironmentFile=-/etc/default/kubelet
+ExecStart=
+ExecStart=/usr/bin/kubelet $KUBELET_KUBECONFIG_ARGS $KUBELET_CONFIG_ARGS $KUBELET_KUBEADM_ARGS $KUBELET_EXTRA_ARGS
+""",
 }
 _ENABLED = (
+    "kubelet.service",
     "ssh.service",
     "systemd-networkd.service",
     "systemd-resolved.service",
@@ -139,6 +164,8 @@ def build(layer: Path, programs: Path | None) -> tuple[str, str]:
     interpreter, prefix = _interpreter()
     _code(layer, interpreter)
     _settings(layer)
+    for folder in (PROGRAMS_SHOWN, TOOLS_SHOWN):
+        (layer / folder).mkdir(parents=True, exist_ok=True)
     if not Path("/usr/bin/python3").exists():
         (layer / "usr/bin/python3").symlink_to(interpreter)
     return interpreter, prefix

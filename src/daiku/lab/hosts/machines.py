@@ -96,7 +96,9 @@ class Guest:
     def known(self) -> Known:
         return Known(self.machine, alive=self.alive, left=self.left)
 
-    def boot(self, base: Path, disk: Path, interpreter: str, prefix: str) -> None:
+    def boot(
+        self, base: Path, disk: Path, interpreter: str, prefix: str, programs: Path, tools: Path
+    ) -> None:
         """Start it and return when its sshd listens. Raises LabError, after which nothing of it is left running."""
         layer = base / "layer"
         holder = subprocess.Popen(
@@ -118,6 +120,8 @@ class Guest:
             "layer": "layer",
             "sysctl": "sysctl",
             "interpreter": prefix,
+            "programs": str(programs),
+            "tools": str(tools),
         }
         try:
             holder.stdin.write(json.dumps(order) + "\n")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from daiku.errors import MissingToolError
 
-_PROGRAMS = {"ip": "iproute2", "unshare": "util-linux", "sysctl": "procps"}
+_PROGRAMS = {"ip": "iproute2", "unshare": "util-linux", "sysctl": "procps", "openssl": "openssl"}
 
 
 def supports_namespaces() -> str | None:

@@ -27,7 +27,8 @@ T = TypeVar("T")
 
 
 class World:
-    """`outside` is a descriptor of this machine's own network namespace, where port forwardings are published."""
+    """`outside` is a descriptor of this machine's own network namespace, where port forwardings are published.
+    `kubernetes` are the folders with the links to Kubernetes' programs and with the programs themselves."""
 
     def __init__(
         self,
@@ -35,11 +36,13 @@ class World:
         outside: int,
         interpreter: tuple[str, str],
         programs: Path | None,
+        kubernetes: tuple[Path, Path],
         log: Callable[[str], None],
     ) -> None:
         self._base = base
         self._outside = outside
         self._interpreter = interpreter
+        self._kubernetes = kubernetes
         self._log = log
         self._lock = threading.RLock()
         self._topology = Topology()
@@ -112,7 +115,7 @@ class World:
         program, prefix = self._interpreter
         self._guests[machine.id] = guest
         try:
-            guest.boot(self._base, self._disks.open(machine), program, prefix)
+            guest.boot(self._base, self._disks.open(machine), program, prefix, *self._kubernetes)
         except (DaikuError, OSError):
             self._guests.pop(machine.id, None)
             raise

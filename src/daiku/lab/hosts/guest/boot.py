@@ -61,12 +61,17 @@ _NAMESPACES = (
 )
 
 
+PROGRAMS_SHOWN = "usr/lib/daiku-lab/programs"
+TOOLS_SHOWN = "usr/lib/daiku-lab/tools"
+
+
 @dataclass(frozen=True, slots=True)
 class Order:
     """What the fabric asks for. Paths are as the fabric sees them; `base` holds `disk`, `layer` and `sysctl`.
 
     `disk` and `layer` are relative to `base`, so that no character of its path can upset the overlay's options.
-    `interpreter` is the Python prefix that the stand-ins need, empty when it lies in /usr.
+    `interpreter` is the Python prefix that the stand-ins need, empty when it lies in /usr. `programs` and `tools`
+    are the folders of Kubernetes' programs: links by name and version, and the cache that they lead to.
     """
 
     base: str
@@ -74,6 +79,8 @@ class Order:
     layer: str
     sysctl: str
     interpreter: str
+    programs: str
+    tools: str
 
 
 def main() -> int:
@@ -122,6 +129,8 @@ def _assemble(order: Order) -> Path:
     _devices(_folder(root / "dev"))
     if order.interpreter:
         sc.bind(order.interpreter, _folder(root / order.interpreter.lstrip("/")), read_only=True)
+    sc.bind(order.programs, root / PROGRAMS_SHOWN, read_only=True)
+    sc.bind(order.tools, root / TOOLS_SHOWN, read_only=True)
     return root
 
 

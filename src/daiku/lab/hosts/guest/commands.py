@@ -1,4 +1,5 @@
-"""The small programs of a lab host: systemctl, reboot, poweroff, shutdown, hostnamectl, modprobe."""
+"""The small programs of a lab host: systemctl, reboot, hostnamectl, netplan and their like, and the doors to
+Kubernetes' own programs."""
 
 from __future__ import annotations
 
@@ -9,6 +10,8 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from daiku.lab.hosts.guest import programs
 
 _SOCKET = "/run/daiku-init.sock"
 
@@ -75,6 +78,12 @@ def netplan(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def kubelet(arguments: list[str]) -> int:
+    from daiku.lab.hosts.guest.kubelet.main import main
+
+    return main(arguments)
+
+
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "/usr/bin/systemctl": systemctl,
     "/usr/bin/hostnamectl": hostnamectl,
@@ -83,6 +92,11 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "/usr/sbin/shutdown": shutdown,
     "/usr/sbin/modprobe": modprobe,
     "/usr/sbin/netplan": netplan,
+    "/usr/bin/kubelet": kubelet,
+    "/usr/bin/kubeadm": programs.kubeadm,
+    "/usr/bin/kubectl": programs.kubectl,
+    "/usr/bin/etcdctl": programs.etcdctl,
+    "/usr/bin/etcdutl": programs.etcdutl,
 }
 """Where each program stands in a host."""
 
@@ -90,7 +104,7 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
 def main() -> int:
     """Run the program whose name this process was called by."""
     name = Path(sys.argv[0]).name
-    programs = {Path(path).name: program for path, program in PROGRAMS.items()}
+    known = {Path(path).name: program for path, program in PROGRAMS.items()}
     with contextlib.suppress(BrokenPipeError):
-        return programs[name](sys.argv[1:])
+        return known[name](sys.argv[1:])
     return 0
