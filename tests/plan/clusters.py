@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from ipaddress import IPv4Network
+from itertools import islice
 from typing import Any
 
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ def pools(draw: st.DrawFn, position: int) -> dict[str, Any]:
     rails = draw(st.integers(0, 8))
     indexes = draw(st.lists(st.integers(1, 200), min_size=1, max_size=9, unique=True))
     base = IPv4Network("10.128.0.0/9")
-    subnets = list(base.subnets(new_prefix=20))[position * 16 :]
+    subnets = list(islice(base.subnets(new_prefix=20), position * 16, position * 16 + rails))
     return {
         "name": f"pool-{position}",
         "nodes": [{"index": i, "id": f"1136{position:04d}{i:04d}"} for i in indexes],

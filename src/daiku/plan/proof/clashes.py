@@ -188,6 +188,12 @@ CLASHES: tuple[Rule[View], ...] = (
         "Give each tenant its own name.",
     ),
     Rule(
+        "tenant-namespace-of-platform",
+        workloads.tenant_namespaces,
+        "The tenant may read and change what runs there: secrets of the storage, of queues, of the API server.",
+        "Take a name of its own.",
+    ),
+    Rule(
         "quota-over-pools",
         workloads.quotas,
         "Kueue admits jobs for GPUs that do not exist: they hold their quota and stay Pending.",
@@ -257,6 +263,12 @@ DOUBTS: tuple[Rule[View], ...] = (
         rails.roce,
         "RoCE falls back to 1024-byte packets: about 185 instead of 196 Gbps a 200 Gbps port, and more CPU a byte.",
         "Take an MTU of 9000 on the rails.",
+    ),
+    Rule(
+        "cache-without-bucket",
+        workloads.cache_source,
+        "There is no shared cache: every pod reads its data over the slow way again.",
+        "Name a bucket in `fast.source`, or set `fast: null`.",
     ),
     Rule(
         "aws-image-placeholder",
