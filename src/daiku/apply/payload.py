@@ -1,4 +1,4 @@
-"""The helper as one program: all its modules, imported on the host from memory and only when they are needed."""
+"""What runs on hosts as one program: all modules of a package, imported there from memory and only when needed."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ class Sent:
     def exec_module(module):
         exec(compile(SOURCES[module.__name__], module.__name__, "exec"), module.__dict__)
 sys.meta_path.insert(0, Sent)
-from daiku.apply.helper.quick import begin
-begin()
 """
 
 
 @cache
-def program() -> str:
-    """The program's text. A package is a name without a source."""
-    sources = {"daiku": "", "daiku.apply": "", PACKAGE: ""}
-    for file in sorted(files(PACKAGE).iterdir(), key=lambda f: f.name):
+def program(package: str = PACKAGE, start: str = "daiku.apply.helper.quick") -> str:
+    """The text of a program made of a package's modules that begins with `begin()` of the module `start`."""
+    parts = package.split(".")
+    # A package is a name without a source.
+    sources = {".".join(parts[:length]): "" for length in range(1, len(parts) + 1)}
+    for file in sorted(files(package).iterdir(), key=lambda f: f.name):
         if file.name.endswith(".py") and file.name != "__init__.py":
-            sources[f"{PACKAGE}.{file.name[:-3]}"] = _bare(file.read_text())
-    return f"SOURCES = {sources!r}\n{_IMPORTER}"
+            sources[f"{package}.{file.name[:-3]}"] = _bare(file.read_text())
+    return f"SOURCES = {sources!r}\n{_IMPORTER}from {start} import begin\nbegin()\n"
 
 
 def _bare(source: str) -> str:
@@ -55,12 +55,12 @@ def _bare(source: str) -> str:
     return ast.unparse(tree)
 
 
-def packed_program() -> bytes:
-    """What is sent to start the helper. Hosts are worked on in threads: the first one makes it, the others wait."""
+def packed_program(package: str = PACKAGE, start: str = "daiku.apply.helper.quick") -> bytes:
+    """What is sent to start it. Hosts are worked on in threads: the first one makes it, the others wait."""
     with _ONE_AT_A_TIME:
-        return _packed_program()
+        return _packed_program(package, start)
 
 
 @cache
-def _packed_program() -> bytes:
-    return python_input(program())
+def _packed_program(package: str, start: str) -> bytes:
+    return python_input(program(package, start))

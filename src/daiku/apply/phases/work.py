@@ -1,0 +1,179 @@
+"""What the phases of one run share: the plan, the ways to the hosts and to the API, and who is told."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from daiku.apply.phases.access import Access, api_access
+from daiku.apply.phases.decide import Machine
+from daiku.apply.phases.facts import ClusterFacts, HostFacts, Live, NodeSeen
+from daiku.apply.phases.names import Phase
+from daiku.apply.phases.reach import Reach
+from daiku.apply.phases.remote import look
+from daiku.apply.phases.secrets import CERTIFICATES, LABEL_SELECTOR, NAMESPACE, JoinSecrets
+from daiku.errors import ApiError, CredentialsError, HostError, UnreachableError
+from daiku.plan.model import Plan
+from daiku.render.bundle import HostBundle
+from daiku.wire.kubernetes import KubernetesApi, Object
+
+PARTS = (
+    ("kube-system", "kubeadm-config"),
+    ("kube-system", "kubelet-config"),
+    ("kube-public", "cluster-info"),
+    ("kube-system", "coredns"),
+)
+"""ConfigMaps that `kubeadm init` writes, the last one at its end."""
+METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+
+
+class Teller(Protocol):
+    """Who is told of what is done: the journal and the progress lines. Called from many threads."""
+
+    def step(self, phase: Phase, host: str, what: str) -> AbstractContextManager[list[str]]:
+        """Something is about to be changed. It may be refused by an exception; what was done is put into the list."""
+        ...
+
+    def detail(self, host: str, text: str) -> None:
+        """What is happening right now."""
+        ...
+
+
+@dataclass
+class Work:
+    """One run over one cluster.
+
+    `again` is the command that goes on after a failure. `settle` brings the named machines to their bundles, as the
+    hosts phase does, and returns those that changed. `left_out` are machines that failed before Kubernetes' turn.
+    """
+
+    plan: Plan
+    machines: tuple[Machine, ...]
+    bundles: Mapping[str, HostBundle]
+    reach: Reach
+    teller: Teller
+    settle: Callable[[tuple[str, ...]], tuple[str, ...]]
+    again: str = "daiku up"
+    left_out: Mapping[str, str] = field(default_factory=dict[str, str])
+    secrets: JoinSecrets = field(default_factory=JoinSecrets.make)
+    uploaded: bool = False
+    """Whether the control planes' certificates were uploaded with this run's key."""
+    _known: Live | None = None
+    _access: Access | None = None
+    _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def planes(self) -> tuple[Machine, ...]:
+        return tuple(m for m in self.machines if m.control_plane)
+
+    def machine(self, name: str) -> Machine:
+        return next(m for m in self.machines if m.name == name)
+
+    def looks(self, names: tuple[str, ...]) -> tuple[dict[str, HostFacts], dict[str, str]]:
+        """The facts of those that answer, and why the others do not."""
+        asked = [name for name in names if name not in self.left_out]
+        answers = self.reach.each(
+            asked, lambda name: look(self.reach.session(name), self.machine(name).address)
+        )
+        facts = {name: found for name, found in answers.items() if isinstance(found, HostFacts)}
+        silent = {name: found.message for name, found in answers.items() if isinstance(found, HostError)}
+        return facts, {**{n: self.left_out[n] for n in names if n in self.left_out}, **silent}
+
+    def live(self) -> Live:
+        """The control planes' facts and the cluster's word, as they were gathered last if nothing was done since."""
+        return self._known or self.gather()
+
+    def outdated(self) -> None:
+        """Something was done: what is known of the cluster may be so no more."""
+        self._known = None
+
+    def gather(self) -> Live:
+        """The control planes' facts and the cluster's word, now."""
+        facts, silent = self.looks(tuple(m.name for m in self.planes))
+        live = Live(facts, silent)
+        if any(one.api == "ok" for one in facts.values()):
+            with contextlib.suppress(UnreachableError, CredentialsError):
+                live = Live(facts, silent, cluster_facts(self.api(facts).api))
+        self._known = live
+        return live
+
+    def api(self, facts: Mapping[str, HostFacts]) -> Access:
+        """The API, through one tunnel as long as that leads to a server that is ready; `facts` tell who might be.
+
+        Errors of `api_access`.
+        """
+        planes = [m.name for m in self.planes if m.name in facts and facts[m.name].api == "ok"]
+        with self._lock:
+            if self._access is None or not self._access.api.ready():
+                self._access = None
+                self._open.close()
+                self._access = self._open.enter_context(api_access(self.plan, self.reach, planes))
+            return self._access
+
+    def close(self) -> None:
+        """Close the way to the API. The sessions are the caller's."""
+        self._access = None
+        self._open.close()
+
+
+def cluster_facts(api: KubernetesApi) -> ClusterFacts:
+    """What the API says of nodes, of `kubeadm init` and of join secrets. No Secret's content is read. ApiError."""
+    nodes = {node.name: node for node in (node_seen(body) for body in api.list("v1", "Node"))}
+    missing = [
+        f"{namespace}/{name}"
+        for namespace, name in PARTS
+        if api.get("v1", "ConfigMap", name, namespace) is None
+    ]
+    return ClusterFacts(nodes, tuple(missing), join_secrets(api))
+
+
+def join_secrets(api: KubernetesApi) -> tuple[str, ...]:
+    """Names of the Secrets (in kube-system) with which machines could join: ours, and the uploaded certificates."""
+    path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
+
+    def listed(**query: str) -> list[Object]:
+        return api.call("GET", path, query=query, headers={"Accept": METADATA}).get("items") or []
+
+    ours = [str(one["metadata"]["name"]) for one in listed(labelSelector=LABEL_SELECTOR)]
+    found = [name for name in ours if name.startswith("bootstrap-token-")]
+    for one in listed(fieldSelector=f"metadata.name={CERTIFICATES}"):
+        found.append(CERTIFICATES)
+        found += [str(owner["name"]) for owner in one["metadata"].get("ownerReferences") or []]
+    return tuple(sorted(set(found)))
+
+
+def forget_secrets(api: KubernetesApi, names: tuple[str, ...]) -> None:
+    """Delete these Secrets; what is gone already is well. ApiError."""
+    for name in names:
+        api.delete({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name, "namespace": NAMESPACE}})
+
+
+def node_seen(body: Object) -> NodeSeen:
+    """A Node as the API gives it."""
+    status, spec = body.get("status") or {}, body.get("spec") or {}
+    ready = next((c for c in status.get("conditions") or [] if c["type"] == "Ready"), {})
+    return NodeSeen(
+        name=body["metadata"]["name"],
+        ready=ready.get("status") == "True",
+        why=str(ready.get("message") or ready.get("reason") or "its kubelet never told its state"),
+        labels=dict(body["metadata"].get("labels") or {}),
+        taints=tuple(sorted(_taint(taint) for taint in spec.get("taints") or [])),
+        provider_id=str(spec.get("providerID") or ""),
+        version=str((status.get("nodeInfo") or {}).get("kubeletVersion") or ""),
+        uid=str(body["metadata"].get("uid") or ""),
+    )
+
+
+def _taint(taint: Object) -> str:
+    value = f"={taint['value']}" if taint.get("value") else ""
+    return f"{taint['key']}{value}:{taint['effect']}"
+
+
+def as_host_error(error: ApiError, host: str, step: str) -> HostError:
+    """A failure of the API while `host` was worked on, as that host's."""
+    return HostError(str(error), host=host, step=step, hint=error.hint)
