@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -11,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from daiku.errors import StateError
-from daiku.ledger.paths import make_private_directory
+from daiku.ledger.private_files import ensure
 
 NAME = "deploy"
 
@@ -19,17 +17,13 @@ NAME = "deploy"
 def ensure_deploy_key(directory: Path) -> tuple[Path, str]:
     """The private key's file (mode 0600) and the public key's text (`ssh-ed25519 AAAA...`); made on the first call.
 
-    Two first calls at once end with the same key. StateError: the file is damaged or holds another kind of key.
+    The file's name ends in `.age` when it is sealed. Two first calls at once end with the same key. StateError: the
+    file cannot be unsealed, is damaged or holds another kind of key.
     """
-    make_private_directory(directory)
-    path = directory / NAME
-    if not path.exists():
-        _make(path)
+    path, content = ensure(directory / NAME, _make)
     try:
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)
-        private = serialization.load_ssh_private_key(path.read_bytes(), password=None)
-    except (OSError, ValueError, UnsupportedAlgorithm) as error:
+        private = serialization.load_ssh_private_key(content, password=None)
+    except (ValueError, UnsupportedAlgorithm) as error:
         raise StateError(
             f"the cluster's SSH key cannot be read: {error}",
             where=str(path),
@@ -49,19 +43,7 @@ def public_text(private: Ed25519PrivateKey) -> str:
     return text.decode()
 
 
-def _make(path: Path) -> None:
-    text = Ed25519PrivateKey.generate().private_bytes(
+def _make() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{NAME}-", dir=path.parent)  # mkstemp makes it 0600
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        # A link, unlike a rename, does not replace the key that another process may have made meanwhile.
-        os.link(temporary, path)
-    except FileExistsError:
-        return
-    finally:
-        Path(temporary).unlink()

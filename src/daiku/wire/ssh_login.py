@@ -12,6 +12,7 @@ DAIKU_SSH_VIA      `user@host[:port]`, several with commas, in the order of the 
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Generator, Mapping
@@ -24,6 +25,7 @@ import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from daiku.errors import StateError
+from daiku.wire.sealing import SUFFIX, unsealed
 from daiku.wire.ssh_types import Endpoint, fingerprint
 
 KEY, AGENT, VIA = "DAIKU_SSH_KEY", "DAIKU_SSH_AGENT", "DAIKU_SSH_VIA"
@@ -89,11 +91,13 @@ def _via(text: str) -> tuple[Endpoint, ...]:
 
 
 def load_key(path: Path) -> paramiko.PKey:
-    """The private key in `path`, with the certificate `path-cert.pub` if there is one.
+    """The private key in `path` (sealed if that ends in `.age`), with the certificate `path-cert.pub` if there is one.
 
-    StateError when it is missing, damaged, encrypted or of an unknown kind.
+    StateError when it is missing, damaged, encrypted in another way or of an unknown kind.
     """
     try:
+        if path.suffix == SUFFIX:
+            return paramiko.Ed25519Key(file_obj=io.StringIO(unsealed(path).decode()))
         return paramiko.PKey.from_path(path)
     except (OSError, paramiko.SSHException, ValueError, TypeError, UnsupportedAlgorithm) as error:
         raise StateError(

@@ -1,0 +1,59 @@
+"""Small secrets in files of the state folder: mode 0600, whole or not at all, sealed when the operator seals."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from daiku.errors import StateError
+from daiku.ledger.paths import make_private_directory
+from daiku.wire.sealing import SUFFIX, Seal, seal_from_environment, unsealed
+
+
+def ensure(path: Path, make: Callable[[], bytes], seal: Seal | None = None) -> tuple[Path, bytes]:
+    """Where the secret of `path` is (`path`, or with `.age` when it is sealed), and its content.
+
+    The first call makes it; of two first calls at once both return the same. A plain one that an earlier version
+    left is sealed when `seal` (default: as the environment says) is there. StateError: it cannot be read.
+    """
+    seal = seal or seal_from_environment()
+    sealed = path.with_name(path.name + SUFFIX)
+    if not sealed.exists() and seal is None:
+        if not path.exists():
+            make_private_directory(path.parent)
+            _write(path, make())
+        return path, _read(path)
+    if not sealed.exists() and seal is not None:
+        make_private_directory(path.parent)
+        _write(sealed, seal.close(_read(path) if path.exists() else make()))
+    content = seal.open(sealed) if seal else unsealed(sealed)
+    path.unlink(missing_ok=True)  # only now: its content can be had from the sealed one
+    return sealed, content
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return path.read_bytes()
+    except OSError as error:
+        raise StateError(f"cannot be read: {error.strerror}", where=str(path)) from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(
+        prefix=f".{path.name}-", dir=path.parent
+    )  # mkstemp makes it 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, unlike a rename, does not replace what another process may have made meanwhile.
+        os.link(temporary, path)
+    except FileExistsError:
+        return
+    finally:
+        Path(temporary).unlink()

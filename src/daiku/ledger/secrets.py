@@ -1,0 +1,35 @@
+"""The cluster's own secrets by name: 32 random bytes each, made on the first use and then kept."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from daiku.errors import StateError
+from daiku.ledger.private_files import ensure
+
+SIZE = 32
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Kept below `directory`, one file each, sealed when the operator seals."""
+
+    directory: Path
+
+    def text(self, name: str) -> bytes:
+        """The secret as base64 (44 characters). ValueError: not a plain name; StateError: it cannot be read."""
+        if not _NAME.fullmatch(name):
+            raise ValueError(f"not the name of a secret: {name!r}")
+        path, content = ensure(self.directory / name, lambda: secrets.token_bytes(SIZE))
+        if len(content) != SIZE:
+            raise StateError(
+                f"the secret {name} is damaged: {len(content)} bytes",
+                where=str(path),
+                hint="bring the file back from a copy: what was encrypted with it cannot be read without",
+            )
+        return base64.b64encode(content)
