@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daiku.cli import output
 from daiku.cli.job import Job
-from daiku.errors import ApplyError
+from daiku.errors import ApplyError, HostError
 
 if TYPE_CHECKING:
     from daiku.apply.converge import Approve
@@ -41,7 +41,6 @@ def converge(
     bundles = {bundle.host: bundle for bundle in host_bundles(job.plan, facts) if bundle.host in made}
     if only:
         bundles = {name: bundle for name, bundle in bundles.items() if name in only}
-    private, _ = job.deploy_key()
 
     def on_event(host: str, step: str, message: str) -> None:
         progress.detail(f"{host} {step} {message}")
@@ -49,13 +48,14 @@ def converge(
     report = run(
         targets_of(job.plan, facts),
         bundles,
-        key_file=private,
+        key_file=job.login(),
         host_keys=job.host_keys(facts),
         settings=Settings(patience=patience),
         dry_run=dry_run,
         run_id=run_id,
         on_event=on_event,
         approve=approve or (lambda _report: None),
+        secrets=job.secrets().text,
     )
     if report.interrupted:
         raise KeyboardInterrupt
@@ -96,10 +96,12 @@ def did(report: HostReport) -> str:
     return "; ".join([*files, *(f"trigger {trigger.name}" for trigger in report.triggers)])
 
 
-def check(report: FleetReport) -> None:
-    """ApplyError when a host failed."""
-    if report.failures:
-        raise ApplyError(report.failures, len(report.failures) + len(report.reports) + len(report.skipped))
+def check(report: FleetReport, later: Sequence[HostError] = ()) -> None:
+    """ApplyError when a host failed, now or `later`, in a phase of Kubernetes. A host is told once."""
+    known = {failure.host for failure in report.failures}
+    failures = [*report.failures, *(failure for failure in later if failure.host not in known)]
+    if failures:
+        raise ApplyError(failures, len(report.failures) + len(report.reports) + len(report.skipped))
 
 
 def show(report: FleetReport, *, diffs: bool = False) -> None:

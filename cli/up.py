@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
+from daiku.cli.bringup import until_option
 from daiku.cli.common import file_option, json_option, patience_option, yes_option
 
 if TYPE_CHECKING:
+    from daiku.apply.phases.names import Phase
     from daiku.apply.report import FleetReport
+    from daiku.cli.bringup import Brought
+    from daiku.cli.job import Job
     from daiku.stacks.changes import UpResult
 
 
@@ -22,21 +26,34 @@ if TYPE_CHECKING:
 @patience_option
 @click.option("--no-refresh", is_flag=True, help="Trust the state: do not read every resource anew first.")
 @click.option(
+    "--until",
+    callback=until_option,
+    metavar="PHASE",
+    help="Stop after this phase: infrastructure, hosts, facts, validation, control-plane, join, workers, add-ons, "
+    "checks (the last one, and the default).",
+)
+@click.option(
     "--plan",
     "plan_file",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Carry out this saved plan and nothing else. Refused (exit code 5) when file, release or world moved.",
 )
 def up(
-    file: Path, yes: bool, as_json: bool, patience: float, no_refresh: bool, plan_file: Path | None
+    file: Path,
+    yes: bool,
+    as_json: bool,
+    patience: float,
+    no_refresh: bool,
+    until: Phase | None,
+    plan_file: Path | None,
 ) -> None:
-    """Make the cluster as the file says: infrastructure through Pulumi, hosts over SSH.
+    """Make the cluster as the file says: infrastructure through Pulumi, hosts over SSH, Kubernetes by kubeadm.
 
     What is replaced or deleted is shown and asked for. An interrupted or failed run is continued by the same command.
     """
     from daiku.apply import planfile
     from daiku.apply.saved import Approval, check_source
-    from daiku.cli import fleet, infra
+    from daiku.cli import bringup, fleet, infra
     from daiku.cli import saved as saved_plans
     from daiku.cli.job import open_job
 
@@ -65,6 +82,9 @@ def up(
             did += infra.did(made.changes)
         job.keep_facts(made.facts)
         run.details["resources changed"] = len(infra.of_the_world(made.changes))
+        if until == "infrastructure":
+            _tell(made, None, progress, as_json=as_json)
+            return
         run.check()
         with progress.step("hosts (SSH)") as step:
             report = fleet.converge(
@@ -77,16 +97,31 @@ def up(
             )
             step.failed = bool(report.failures)
         fleet.record(job, run, report)
-        if not report.failures:
+        cluster = None
+        if until != "hosts" and report.reports:
+            again = f"daiku up -f {file}" if str(file) != "cluster.yaml" else "daiku up"
+            cluster = bringup.bring_up(
+                job, made.facts, run, progress, report, until=until or "checks", again=again
+            )
+        failed = bool(report.failures or (cluster and cluster.failures))
+        if not failed and until is None:
             job.keep_applied()
-        _tell(made, report, progress, as_json=as_json)
-        fleet.check(report)
+        _tell(made, report, progress, cluster, job=job, as_json=as_json)
+        fleet.check(report, cluster.failures if cluster else ())
         if saved:
             saved_plans.check_done(saved, made, report)
 
 
-def _tell(made: UpResult, report: FleetReport, progress: output.Progress, *, as_json: bool) -> None:
-    from daiku.cli import fleet, infra
+def _tell(
+    made: UpResult,
+    report: FleetReport | None,
+    progress: output.Progress,
+    cluster: Brought | None = None,
+    *,
+    job: Job | None = None,
+    as_json: bool,
+) -> None:
+    from daiku.cli import bringup, fleet, infra
 
     changed = infra.of_the_world(made.changes)
     if as_json:
@@ -94,14 +129,23 @@ def _tell(made: UpResult, report: FleetReport, progress: output.Progress, *, as_
             {
                 "changes": infra.changes_json(made.changes),
                 "counts": made.counts,
-                "fleet": fleet.as_json(report),
+                "fleet": fleet.as_json(report) if report else None,
+                "nodes": bringup.nodes_json(cluster.live if cluster else None),
+                "steps": cluster.changed if cluster else 0,
                 "seconds": {name: round(seconds, 2) for name, seconds in progress.seconds.items()},
             }
         )
         return
-    fleet.show(report)
-    hosts = sum(one.changed for one in report.reports)
-    if changed or hosts:
-        output.say(f"{output.count(len(changed), 'resource')} and {output.count(hosts, 'host')} changed")
-    elif not report.failures:
+    if report:
+        fleet.show(report)
+    if cluster and job:
+        bringup.show_nodes(job, cluster.live)
+    hosts = sum(one.changed for one in report.reports) if report else 0
+    steps = cluster.changed if cluster else 0
+    if changed or hosts or steps:
+        more = f"; {output.count(steps, 'step')} of Kubernetes" if steps else ""
+        output.say(
+            f"{output.count(len(changed), 'resource')} and {output.count(hosts, 'host')} changed{more}"
+        )
+    elif not (report and report.failures) and not (cluster and cluster.failures):
         output.say("nothing to change: the cluster is as the file says")

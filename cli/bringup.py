@@ -1,0 +1,242 @@
+"""What the verbs share that touch Kubernetes: composing the phases, telling what they do, and the table of nodes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from daiku.cli import output
+from daiku.cli.job import Job
+from daiku.errors import ApplyError, DaikuError, HostError, StateError
+
+if TYPE_CHECKING:
+    from daiku.apply.phases.facts import Live
+    from daiku.apply.phases.names import Phase
+    from daiku.apply.phases.reach import Reach
+    from daiku.apply.phases.work import Work
+    from daiku.apply.report import FleetReport
+    from daiku.ledger.running import Running
+    from daiku.plan.facts import Facts
+
+
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What the Kubernetes phases came to: what was seen last, what failed, and how many steps changed something."""
+
+    live: Live
+    failures: tuple[HostError, ...]
+    changed: int
+
+
+def until_option(context: click.Context, parameter: click.Parameter, value: str | None) -> Phase | None:
+    """The phase of that name; a usage error with the nearest one for any other."""
+    import difflib
+
+    from daiku.apply.phases.names import PHASES, SAYS
+
+    if value is None:
+        return None
+    for phase in PHASES:
+        if phase == value:
+            return phase
+    close = difflib.get_close_matches(value, PHASES, n=1)
+    tip = (
+        f"did you mean {close[0]}?"
+        if close
+        else "they are:\n" + "\n".join(f"  {p}: {SAYS[p]}" for p in PHASES)
+    )
+    raise click.BadParameter(f"there is no phase {value!r}; {tip}", context, parameter)
+
+
+class Teller:
+    """Tells the journal and the progress lines what the phases do. Used from many threads."""
+
+    def __init__(self, job: Job, run: Running, progress: output.Progress) -> None:
+        self._journal = job.journal()
+        self._run = run
+        self._progress = progress
+        self.changed = 0
+        """How many steps changed something."""
+
+    @contextmanager
+    def step(self, phase: Phase, host: str, what: str) -> Generator[list[str]]:
+        self._run.check()
+        number = self._journal.begin_step(self._run.id, what, host)
+        self._progress.line(f"  {host or phase}: {what}")
+        did: list[str] = []
+        try:
+            yield did
+        except BaseException as error:
+            with contextlib.suppress(StateError):
+                message = error.message if isinstance(error, DaikuError) else type(error).__name__
+                self._journal.end_step(number, "failed", message)
+            raise
+        self._journal.end_step(number, "done" if did else "unchanged", "; ".join(did))
+        self.changed += bool(did)
+
+    def detail(self, host: str, text: str) -> None:
+        self._progress.detail(f"{host} {text}")
+
+
+class Silent:
+    """Tells nobody: for verbs that only look."""
+
+    @contextmanager
+    def step(self, phase: Phase, host: str, what: str) -> Generator[list[str]]:
+        raise AssertionError(f"{phase} {what} on {host or 'the cluster'}: this verb changes nothing")
+
+    def detail(self, host: str, text: str) -> None:
+        del host, text
+
+
+def reach(job: Job, facts: Facts, *, timeout: float = 15.0) -> Reach:
+    """The ways to the hosts, to be closed."""
+    from daiku.apply.phases.reach import Reach
+    from daiku.apply.targets import targets_of
+
+    private, _ = job.deploy_key()
+    return Reach(
+        targets_of(job.plan, facts), key_file=private, host_keys=job.host_keys(facts), timeout=timeout
+    )
+
+
+@contextmanager
+def looking(job: Job, facts: Facts, *, timeout: float = 10.0) -> Generator[Work]:
+    """A Work that nothing is changed with: for `plan`, `status` and `kubectl`."""
+    from daiku.apply.phases.marks import machines_of
+    from daiku.apply.phases.work import Work
+
+    with reach(job, facts, timeout=timeout) as ways:
+        work = Work(job.plan, machines_of(job.plan, facts), {}, ways, Silent(), lambda _names: ())
+        try:
+            yield work
+        finally:
+            work.close()
+
+
+def bring_up(
+    job: Job,
+    facts: Facts,
+    run: Running,
+    progress: output.Progress,
+    hosts: FleetReport,
+    *,
+    until: Phase,
+    again: str,
+) -> Brought:
+    """The phases behind the hosts', up to `until`. One that fails on some machines does not keep the next from the
+    others; `again` is the command that goes on."""
+    from daiku.apply.phases import run as phases
+    from daiku.apply.phases.marks import machines_of
+    from daiku.apply.phases.names import PHASES
+    from daiku.apply.phases.work import Work
+    from daiku.cli import fleet
+    from daiku.render.hosts import host_bundles
+
+    left_out = {f.host: f.message for f in hosts.failures} | dict.fromkeys(
+        hosts.skipped, "it was not configured"
+    )
+    teller = Teller(job, run, progress)
+
+    def settle(names: tuple[str, ...]) -> tuple[str, ...]:
+        report = fleet.converge(job, facts, progress, only=names, run_id=run.id)
+        fleet.record(job, run, report)
+        fleet.check(report)
+        return tuple(one.host for one in report.reports if one.changed)
+
+    failures: list[HostError] = []
+    with reach(job, facts) as ways:
+        bundles = {bundle.host: bundle for bundle in host_bundles(job.plan, facts)}
+        work = Work(
+            job.plan,
+            machines_of(job.plan, facts),
+            bundles,
+            ways,
+            teller,
+            settle,
+            again=again,
+            left_out=left_out,
+        )
+        doing = {
+            "facts": work.gather,
+            "validation": lambda: phases.validation(work, work.live()),
+            "control-plane": lambda: phases.control_plane(work),
+            "join": lambda: phases.join(work),
+            "workers": lambda: phases.workers(work),
+            "add-ons": lambda: _addons(job, work, progress),
+            "checks": lambda: phases.checks(work),
+        }
+        try:
+            for phase in PHASES[: PHASES.index(until) + 1]:
+                if phase not in doing:
+                    continue
+                try:
+                    with progress.step(phase):
+                        doing[phase]()
+                except (HostError, ApplyError) as error:
+                    failures += error.failures if isinstance(error, ApplyError) else [error]
+                    if phase in ("facts", "validation", "control-plane"):
+                        break
+                    work.outdated()
+            return Brought(work.live(), tuple(failures), teller.changed)
+        finally:
+            work.close()
+
+
+def _addons(job: Job, work: Work, progress: output.Progress) -> None:
+    """The cluster's configuration; charts go through helm where DAIKU_CHARTS names a folder of archives."""
+    from daiku.apply.phases.addons import addons, words
+    from daiku.render.cluster import cluster_tree
+
+    with work.teller.step("add-ons", "", "apply the cluster's configuration") as did:
+        report = addons(work, cluster_tree(job.plan))
+        lines = words(report)
+        if report.changed:
+            did += lines
+    for line in lines:
+        progress.line(f"  {line}")
+    if report.failures:
+        report.check()
+
+
+def show_nodes(job: Job, live: Live) -> None:
+    """The Kubernetes nodes as a table; machines that are none, too."""
+    if live.cluster is None:
+        output.say("Kubernetes: no API server answers")
+        return
+    output.table(
+        ["node", "role", "state", "version", "provider ID"], [_row(live, n.name) for n in job.plan.nodes]
+    )
+
+
+def nodes_json(live: Live | None) -> list[dict[str, Any]]:
+    """The nodes for machines."""
+    if live is None or live.cluster is None:
+        return []
+    return [
+        {
+            "name": node.name,
+            "ready": node.ready,
+            "why": "" if node.ready else node.why,
+            "version": node.version,
+            "provider_id": node.provider_id,
+            "labels": dict(sorted(node.labels.items())),
+            "taints": list(node.taints),
+        }
+        for _, node in sorted(live.cluster.nodes.items())
+    ]
+
+
+def _row(live: Live, name: str) -> list[str]:
+    assert live.cluster is not None
+    node = live.cluster.nodes.get(name)
+    if node is None:
+        return [name, "", "missing", "", ""]
+    prefix = "node-role.kubernetes.io/"
+    roles = sorted(key.removeprefix(prefix) for key in node.labels if key.startswith(prefix))
+    return [name, " ".join(roles), "ready" if node.ready else "not ready", node.version, node.provider_id]
