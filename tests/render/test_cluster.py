@@ -124,7 +124,7 @@ def test_cilium_in_both_modes(mode: str, expected: dict[str, Any]) -> None:
 
 
 def test_multus_is_pinned_and_has_room() -> None:
-    (daemon,) = objects(TREE, "DaemonSet")
+    daemon = next(d for d in objects(TREE, "DaemonSet") if "multus" in d["metadata"]["name"])
     pod = daemon["spec"]["template"]["spec"]
     images = {c["image"] for c in (*pod["containers"], *pod["initContainers"])}
     assert images == {dict(PLAN.release.images)["multus"]}
@@ -379,7 +379,9 @@ def test_without_tenants_there_are_no_queues() -> None:
 
 
 def test_without_gpu_pools_there_is_a_network_and_nothing_more() -> None:
-    bare = plan(gpuPools=[], tenants=[], storage={"reliable": None, "fast": None})
+    nothing: dict[str, Any] = {"gpuPools": [], "tenants": [], "storage": {"reliable": None, "fast": None}}
+    balancer = {key: value for key, value in example()["loadBalancer"].items() if key != "ingress"}
+    bare = plan(**nothing, loadBalancer=balancer, monitoring=None, aws=None)
     assert set(cluster_tree(bare)) == {
         "00-namespaces/namespaces.yaml",
         "10-cilium/chart.yaml",

@@ -9,6 +9,7 @@ from daiku.plan.aws import aws_plan
 from daiku.plan.load_balancing import API_PORT, load_balancer
 from daiku.plan.model import (
     BgpPlan,
+    MonitoringPlan,
     NodeNetworkPlan,
     NodePlan,
     Plan,
@@ -70,6 +71,7 @@ def _plan(view: View) -> Plan:
         authorized_keys=tuple(sorted(set(cluster.access.authorized_keys))),
         pools=_pools(view),
         storage=_storage(cluster),
+        monitoring=_monitoring(cluster),
         tenants=_tenants(cluster),
         topology_policy=cluster.kubernetes.topology_policy,
         gpu_stack=cluster.kubernetes.gpu_stack,
@@ -159,6 +161,13 @@ def _storage(cluster: Cluster) -> StoragePlan:
         fast_endpoint=fast.source.endpoint if fast and fast.source else "",
         fast_bucket=fast.source.bucket if fast and fast.source else "",
     )
+
+
+def _monitoring(cluster: Cluster) -> MonitoringPlan | None:
+    wanted = cluster.monitoring
+    if wanted is None:
+        return None
+    return MonitoringPlan(retention_days=wanted.retention_days, storage_gib=wanted.storage_gib)
 
 
 def _tenants(cluster: Cluster) -> tuple[TenantPlan, ...]:

@@ -299,6 +299,11 @@ class StoragePlan(Frozen):
     fast_bucket: str = ""
 
 
+class MonitoringPlan(Frozen):
+    retention_days: int
+    storage_gib: int
+
+
 class TenantPlan(Frozen):
     """`admins` and `users` are groups; `storage_gib` limits all volumes together, 0: no limit."""
 
@@ -337,6 +342,7 @@ class Plan(Frozen):
     authorized_keys: tuple[str, ...]
     pools: tuple[PoolPlan, ...] = ()
     storage: StoragePlan | None = None
+    monitoring: MonitoringPlan | None = None
     tenants: tuple[TenantPlan, ...] = ()
     topology_policy: str = "best-effort"
     snapshot_hours: int = 6

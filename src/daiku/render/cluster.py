@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daiku.plan.model import Plan
-from daiku.plan.namespaces import CEPH, FAST, FLUID, KUEUE
+from daiku.plan.namespaces import CEPH, FAST, FLUID, INGRESS, KUEUE, MONITORING
 from daiku.render.cluster_cache import cache_parts, has_cache, has_fast
+from daiku.render.cluster_ingress import has_ingress, ingress_parts
+from daiku.render.cluster_monitoring import DCGM_COUNTERS, monitoring_parts
 from daiku.render.cluster_network import RAILS_NAMESPACE, SRIOV_NAMESPACE, network_parts
 from daiku.render.cluster_parts import Files, chart_note, gpu_pools
 from daiku.render.cluster_storage import has_reliable, storage_parts
@@ -36,6 +38,7 @@ class Namespaces:
 class GpuOperatorValues:
     template: ClassVar[str] = "cluster/gpu/operator-values.yaml.j2"
     mig: bool
+    counters: str
 
 
 def cluster_tree(plan: Plan) -> Tree:
@@ -44,11 +47,12 @@ def cluster_tree(plan: Plan) -> Tree:
     version."""
     parts: Files = {"00-namespaces/namespaces.yaml": render(Namespaces(_namespaces(plan)))}
     parts |= network_parts(plan) | storage_parts(plan) | cache_parts(plan) | tenant_parts(plan)
+    parts |= ingress_parts(plan) | monitoring_parts(plan)
     if gpu_pools(plan):
         mig = any(pool.sharing == "mig" for pool in plan.pools)
         parts |= {
             "30-gpu/chart.yaml": chart_note(plan, "gpu-operator", GPU_NAMESPACE),
-            "30-gpu/values.yaml": render(GpuOperatorValues(mig)),
+            "30-gpu/values.yaml": render(GpuOperatorValues(mig, DCGM_COUNTERS if plan.monitoring else "")),
         }
     return Tree({path: File(content) for path, content in parts.items()})
 
@@ -61,6 +65,9 @@ def _namespaces(plan: Plan) -> tuple[Namespace, ...]:
         CEPH: ("privileged", has_reliable(plan)),
         FLUID: ("privileged", has_cache(plan)),
         FAST: ("privileged", has_fast(plan)),
+        # Pods with ports of the machine, and with eyes on it.
+        INGRESS: ("privileged", has_ingress(plan)),
+        MONITORING: ("privileged", plan.monitoring is not None),
         KUEUE: ("baseline", has_tenants(plan)),
     }
     return tuple(Namespace(name, security) for name, (security, wanted) in sorted(needed.items()) if wanted)

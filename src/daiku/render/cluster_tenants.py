@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daiku.plan.model import Plan, TenantPlan
-from daiku.plan.namespaces import CEPH, FAST
+from daiku.plan.namespaces import CEPH, FAST, INGRESS
 from daiku.render.cluster_cache import DATASET, has_cache
+from daiku.render.cluster_ingress import has_ingress
 from daiku.render.cluster_parts import Files, gpu_pools
 from daiku.render.cluster_queues import PRIORITIES, TENANT_LABEL, Priority, queue_parts
 from daiku.render.cluster_storage import has_reliable
@@ -43,6 +44,7 @@ class Tenant:
     users: tuple[str, ...]
     allow_from: tuple[str, ...]
     object_namespace: str
+    ingress_namespace: str
     inside: tuple[str, ...]
     dataset: str
     shared_dataset: str
@@ -82,6 +84,7 @@ def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
         users=owner.users,
         allow_from=owner.allow_from,
         object_namespace=CEPH if has_reliable(plan) else "",
+        ingress_namespace=INGRESS if has_ingress(plan) else "",
         inside=tuple(sorted(inside)),
         dataset=DATASET,
         shared_dataset=f"dataset://{FAST}/{DATASET}" if has_cache(plan) else "",

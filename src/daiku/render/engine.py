@@ -81,7 +81,13 @@ def environment() -> Environment:
     # Jinja's own helpers (`namespace`, `range`, `dict` ...) would answer for a field that a context lacks.
     made.globals.clear()
     made.filters.update(
-        yaml=_yaml, block=_block, toml=_toml, word=_word, line=_line, pretty_json=_pretty_json
+        yaml=_yaml,
+        block=_block,
+        toml=_toml,
+        word=_word,
+        line=_line,
+        pretty_json=_pretty_json,
+        json_block=_json_block,
     )
     return made
 
@@ -149,3 +155,8 @@ def _line(value: object) -> _Quoted:
 def _pretty_json(value: object) -> _Quoted:
     """JSON that people can read, with sorted keys."""
     return _Quoted(json.dumps(value, default=_foreign, indent=2, sort_keys=True))
+
+
+def _json_block(value: object, indent: int) -> _Quoted:
+    """JSON inside a block of YAML: every line after the first is indented by `indent` spaces."""
+    return _Quoted(_pretty_json(value).replace("\n", "\n" + " " * indent))

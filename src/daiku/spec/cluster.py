@@ -10,7 +10,7 @@ from daiku.spec.aws import Aws
 from daiku.spec.base import Disruption, Model, Name, OnChange
 from daiku.spec.machines import GpuPool, VmPool
 from daiku.spec.network import Access, LoadBalancer, Network
-from daiku.spec.platform import Kubernetes, Storage, Tenant
+from daiku.spec.platform import Kubernetes, Monitoring, Storage, Tenant
 
 
 class Sakura(Model):
@@ -53,4 +53,7 @@ class Cluster(Model):
     aws: Annotated[Aws | None, OnChange(Disruption.REPLACE, "everything on AWS")] = None
     kubernetes: Kubernetes = Kubernetes()
     storage: Storage = Storage()
+    monitoring: Annotated[Monitoring | None, OnChange(Disruption.REPLACE, "the history is lost")] = (
+        Monitoring()
+    )
     tenants: Annotated[tuple[Tenant, ...], OnChange(Disruption.APPLY)] = ()

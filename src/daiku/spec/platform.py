@@ -37,6 +37,17 @@ class Kubernetes(Model):
     etcd: Etcd = Etcd()
 
 
+class Monitoring(Model):
+    """Prometheus, Alertmanager and Grafana with alerts and dashboards for GPUs, rails, storage and queues."""
+
+    retention_days: Annotated[int, OnChange(Disruption.APPLY), Field(ge=1, le=365)] = 15
+    storage_gib: Annotated[
+        int,
+        OnChange(Disruption.REPLACE, "the history is lost"),
+        Field(ge=10, le=10_000, description="Volume of the history, on the reliable tier when there is one."),
+    ] = 100
+
+
 class ReliableTier(Model):
     """Rook/Ceph: block, file and object storage that survives machines."""
 
