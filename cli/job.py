@@ -19,11 +19,13 @@ if TYPE_CHECKING:
     from daiku.ledger.journal import Journal
     from daiku.ledger.paths import State
     from daiku.ledger.running import Running
+    from daiku.ledger.secrets import Secrets
     from daiku.plan.facts import Facts
     from daiku.plan.model import Plan
     from daiku.spec.cluster import Cluster
     from daiku.spec.load import Loaded
     from daiku.stacks.engine import Engine
+    from daiku.wire.ssh_login import Login
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,18 @@ class Job:
         from daiku.ledger.keys import ensure_deploy_key
 
         return ensure_deploy_key(self.state.keys)
+
+    def login(self) -> Login:
+        """How this operator logs in to hosts: the cluster's key, and what the environment adds."""
+        from daiku.wire.ssh_login import login_from_environment
+
+        return login_from_environment(self.deploy_key()[0])
+
+    def secrets(self) -> Secrets:
+        """The cluster's own secrets, for files on hosts that hold one."""
+        from daiku.ledger.secrets import Secrets
+
+        return Secrets(self.state.keys / "secrets")
 
     def engine(self, progress: Progress) -> Engine:
         """The Pulumi engine for this cluster.

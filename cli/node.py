@@ -90,16 +90,16 @@ def _shown_key(job: Job, keys: PinnedHostKeys, name: str) -> str:
     targets = targets_of(job.plan, job.need_facts())
     hosts = {target.name: target for target in targets.hosts}
     bastion = targets.bastion
-    private, _ = job.deploy_key()
+    login = job.login()
     asking = _Asking(keys, name)
     with ExitStack() as open_sessions:
         jump = None
         if bastion is not None:
             jump = open_sessions.enter_context(
-                connect(bastion.name, bastion.endpoint, key_file=private, host_keys=asking)
+                connect(bastion.name, bastion.endpoint, key_file=login, host_keys=asking)
             )
         if name in hosts:
             open_sessions.enter_context(
-                connect(name, hosts[name].endpoint, key_file=private, jump=jump, host_keys=asking)
+                connect(name, hosts[name].endpoint, key_file=login, jump=jump, host_keys=asking)
             )
     return asking.shown

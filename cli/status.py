@@ -88,6 +88,5 @@ def _hosts(job: Job, facts: Facts) -> dict[str, Seen]:
     from daiku.observe.fleet import read_all
     from daiku.render.hosts import host_bundles
 
-    private, _ = job.deploy_key()
     wanted = {bundle.host: bundle.digest() for bundle in host_bundles(job.plan, facts)}
-    return read_all(targets_of(job.plan, facts), wanted, key_file=private, host_keys=job.host_keys(facts))
+    return read_all(targets_of(job.plan, facts), wanted, key_file=job.login(), host_keys=job.host_keys(facts))

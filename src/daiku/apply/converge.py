@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from typing import Any, cast
@@ -13,7 +13,7 @@ from typing import Any, cast
 from daiku.apply.conversation import SILENCE_SECONDS, Conversation
 from daiku.apply.report import Drift, FileChange, HostReport, Rights, TriggerRun, What, unified_diff
 from daiku.errors import HostUnreachableError
-from daiku.render.bundle import HostBundle, HostFile, Trigger
+from daiku.render.bundle import SECRET_MARK, HostBundle, HostFile, Trigger
 from daiku.wire.ssh import Session
 
 LOCK_SECONDS = 900.0
@@ -24,6 +24,8 @@ CONFIRM_SECONDS = 60.0
 
 OnStep = Callable[[str, str], None]
 """Called with a step (`files`, `trigger`, `reconnect`) and a message."""
+SecretOf = Callable[[str], bytes]
+"""The secret of a name, as base64."""
 Approve = Callable[[HostReport], None]
 """Called with what is about to be done on a host; a HostError that it raises keeps it from being done."""
 
@@ -46,6 +48,7 @@ def converge(
     silence: float = SILENCE_SECONDS,
     confirm: float = CONFIRM_SECONDS,
     retries: int = 0,
+    secrets: SecretOf | None = None,
 ) -> HostReport:
     """Bring the host of `session` to `bundle`, or with `dry_run` only say what differs.
 
@@ -55,16 +58,18 @@ def converge(
     and may raise a HostError: then nothing is. `root` is a folder to take for the
     host's root, for rehearsals. `silence`: seconds without a sign of life after which the connection counts as lost;
     `confirm`: seconds after a guarded trigger within which the host must be reached; `retries`: how often a connection
-    that is lost before anything changed is made anew.
+    that is lost before anything changed is made anew. `secrets` is asked for what files of the bundle hold in secret.
     Raises HostError: HostUnreachableError, HostDiskFullError, or a plain one.
     """
     began = time.monotonic()
     digest = bundle.digest()
+    public = {file.path: file.sha256 for file in bundle.files if file.secret}
+    bundle = with_secrets(bundle, secrets)
     manifest = manifest_of(bundle, digest, run_id=run_id, dry_run=dry_run, root=root, confirm=confirm)
     with ExitStack() as stack:
         talk, found = _begin(session, manifest, reconnect, on_step, silence, retries, stack)
         sent, trips = talk.sent, talk.round_trips
-        changes = _changes(bundle, found)
+        changes = _changes(bundle, found, public)
         drift = tuple(Drift(kind, name, now, then, by) for kind, name, then, now, by in found["drift"])
         due = tuple(TriggerRun(name, None) for name in found["due"])
         planned = HostReport(bundle.host, digest, changes, due, True, sent, trips, _since(began), drift)
@@ -182,9 +187,28 @@ def trigger_input(trigger: Trigger, files: tuple[HostFile, ...]) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _changes(bundle: HostBundle, found: dict[str, Any]) -> tuple[FileChange, ...]:
+def with_secrets(bundle: HostBundle, secrets: SecretOf | None) -> HostBundle:
+    """The bundle as it goes to the machine. ValueError: it holds a secret, and there is nobody to ask."""
+    names = {file.secret for file in bundle.files if file.secret}
+    if not names:
+        return bundle
+    if secrets is None:
+        raise ValueError(f"{bundle.host}: no secrets to ask for {', '.join(sorted(names))}")
+    # With its mark replaced a file is no template any more: what it says of itself stays, but for the secret's name.
+    files = tuple(
+        replace(f, content=f.content.replace(SECRET_MARK, secrets(f.secret)), secret="") if f.secret else f
+        for f in bundle.files
+    )
+    return replace(bundle, files=files)
+
+
+def _changes(bundle: HostBundle, found: dict[str, Any], public: Mapping[str, str]) -> tuple[FileChange, ...]:
+    """`public`: digests that may be told, of files whose content is secret."""
     wanted = {file.path: file for file in bundle.files}
-    return tuple(_change(entry, wanted.get(entry["path"])) for entry in found["changes"])
+    changes = (_change(entry, wanted.get(entry["path"])) for entry in found["changes"])
+    return tuple(
+        replace(c, before_sha256="", after_sha256=public[c.path]) if c.path in public else c for c in changes
+    )
 
 
 def _change(entry: dict[str, Any], file: HostFile | None) -> FileChange:

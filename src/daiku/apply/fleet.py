@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from daiku.apply.converge import CONFIRM_SECONDS, Approve, StoppedError, converge
+from daiku.apply.converge import CONFIRM_SECONDS, Approve, SecretOf, StoppedError, converge
 from daiku.apply.conversation import SILENCE_SECONDS
 from daiku.apply.report import FleetReport, HostReport
 from daiku.apply.targets import Target, Targets
@@ -73,6 +73,7 @@ class _Work:
     run_id: str
     on_event: OnEvent
     approve: Approve
+    secrets: SecretOf | None
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     told: threading.Lock = field(default_factory=threading.Lock)
@@ -147,6 +148,7 @@ def run(
     run_id: str = "",
     on_event: OnEvent = lambda _host, _step, _message: None,
     approve: Approve = lambda _report: None,
+    secrets: SecretOf | None = None,
 ) -> FleetReport:
     """Converge every target that has a bundle; the others are not contacted. With `dry_run` nothing changes.
     `approve` sees, from many threads, what is about to be done on a host; its HostError keeps that host as it is.
@@ -158,7 +160,7 @@ def run(
     """
     with Login.of(key_file).keys():
         began = time.monotonic()
-    work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event, approve)
+    work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event, approve, secrets)
     outcomes: dict[str, _Outcome] = {}
     chosen = [host for host in targets.hosts if host.name in bundles]
     bastion = targets.bastion
@@ -269,6 +271,7 @@ def _converge(
         confirm=work.settings.confirm,
         retries=work.settings.retries,
         approve=work.approve,
+        secrets=work.secrets,
         on_step=lambda step, message: work.tell(target.name, step, message),
     )
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from daiku.errors import StateError
 from daiku.ledger.paths import make_private_directory
-from daiku.wire.sealing import SUFFIX, Seal, seal_from_environment, unsealed
+from daiku.wire.sealing import SUFFIX, seal_from_environment, unsealed
 
 
-def ensure(path: Path, make: Callable[[], bytes], seal: Seal | None = None) -> tuple[Path, bytes]:
+def ensure(path: Path, make: Callable[[], bytes]) -> tuple[Path, bytes]:
     """Where the secret of `path` is (`path`, or with `.age` when it is sealed), and its content.
 
     The first call makes it; of two first calls at once both return the same. A plain one that an earlier version
-    left is sealed when `seal` (default: as the environment says) is there. StateError: it cannot be read.
+    left is sealed when the operator seals now. StateError: it cannot be read.
     """
-    seal = seal or seal_from_environment()
+    seal = seal_from_environment()
     sealed = path.with_name(path.name + SUFFIX)
     if not sealed.exists() and seal is None:
         if not path.exists():
@@ -28,7 +28,7 @@ def ensure(path: Path, make: Callable[[], bytes], seal: Seal | None = None) -> t
     if not sealed.exists() and seal is not None:
         make_private_directory(path.parent)
         _write(sealed, seal.close(_read(path) if path.exists() else make()))
-    content = seal.open(sealed) if seal else unsealed(sealed)
+    content = unsealed(sealed)
     path.unlink(missing_ok=True)  # only now: its content can be had from the sealed one
     return sealed, content
 

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from daiku.errors import HostError
 from daiku.observe.hosts import HostStatus, read
 from daiku.wire.ssh import Session, connect
+from daiku.wire.ssh_login import Login
 from daiku.wire.ssh_types import Endpoint, HostKeys
 
 PARALLEL = 16
@@ -63,7 +64,7 @@ class Seen:
 
 
 def read_all(
-    ways: Ways, wanted: Mapping[str, str], *, key_file: Path, host_keys: HostKeys
+    ways: Ways, wanted: Mapping[str, str], *, key_file: Path | Login, host_keys: HostKeys
 ) -> dict[str, Seen]:
     """Ask every host of `wanted` (name -> digest of its bundle). One connection a host; nothing is changed."""
 

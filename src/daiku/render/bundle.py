@@ -20,6 +20,8 @@ from typing import Any, Literal
 
 _PATH = re.compile(r"(/[A-Za-z0-9._@+-]+)+")
 _ACCOUNT = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+SECRET_MARK = b"@SECRET@"
+"""Stands in the content of a HostFile with a secret for the secret itself, as base64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,10 @@ class HostFile:
 
     `path` is absolute; `mode` holds the permission bits (0o600); `trigger` names the Trigger that runs when
     the file was created, changed or removed. `after`: a path of the machine; while nothing is there, the file must
-    not be there either. ValueError: a path that leaves its place (`..`), bits outside
-    0o7777, an owner or group that is no account name.
+    not be there either. `secret`: the name of a secret of the cluster (32 random bytes) that takes the place of
+    SECRET_MARK in the content on its way to the machine, and nowhere else: bundle, tree, plan and journal know the
+    content with the mark. ValueError: a path that leaves its place (`..`), bits outside 0o7777, an owner or group
+    that is no account name, a secret without its mark or in a file that others than its owner may use.
     """
 
     path: str
@@ -39,8 +43,11 @@ class HostFile:
     group: str = "root"
     trigger: str | None = None
     after: str = ""
+    secret: str = ""
 
     def __post_init__(self) -> None:
+        if self.secret and (SECRET_MARK not in self.content or self.mode & 0o077):
+            raise ValueError(f"{self.path}: a file with a secret holds its mark and is its owner's alone")
         if not _PATH.fullmatch(self.path) or {".", ".."} & set(self.path.split("/")):
             raise ValueError(f"not an absolute, plain path: {self.path!r}")
         if not 0 <= self.mode <= 0o7777:
@@ -51,7 +58,7 @@ class HostFile:
 
     @property
     def sha256(self) -> str:
-        """Digest of the content, as 64 hexadecimal digits."""
+        """Digest of the content, as 64 hexadecimal digits; of one with a secret it is that with the mark."""
         return hashlib.sha256(self.content).hexdigest()
 
 
@@ -182,6 +189,7 @@ class HostBundle:
                     "group": f.group,
                     "trigger": f.trigger,
                     **({"after": f.after} if f.after else {}),
+                    **({"secret": f.secret} if f.secret else {}),
                 }
                 for f in self.files
             ],
