@@ -117,6 +117,7 @@ def status(as_json: bool) -> None:
         ],
         title=f"lab of {state.config.cluster_file}: Sakura {state.sakura_url}, AWS {state.aws_url}",
     )
+    output.note(f"programs of Kubernetes: {view['kubernetes']}")
     for failure in view["failures"]:
         output.note(f"the hosts cannot follow: {failure}")
 

@@ -18,6 +18,7 @@ from daiku.errors import DaikuError
 from daiku.lab import restore
 from daiku.lab.aws.server import HostedInterface
 from daiku.lab.aws.server import start as start_aws
+from daiku.lab.builds import Builds
 from daiku.lab.clock import Clock
 from daiku.lab.files import LabConfig, LabState, write_private
 from daiku.lab.follow import Follower
@@ -55,6 +56,7 @@ def run(folder: Path, stop: threading.Event) -> None:
     )
     hosts = Hosts(folder / "hosts", log=_log.info)
     follower = Follower(world, hosts)
+    builds = Builds(hosts.programs)
 
     def status() -> dict[str, Any]:
         return {
@@ -64,6 +66,7 @@ def run(folder: Path, stop: threading.Event) -> None:
             ],
             "api_calls": calls(world),
             "failures": follower.failures(),
+            "kubernetes": builds.line(),
             "virtual_seconds": round(world_clock.now(), 1),
         }
 
@@ -72,6 +75,7 @@ def run(folder: Path, stop: threading.Event) -> None:
     try:
         world_clock.start()
         follower.start()
+        builds.start()
         served.start()
         state = LabState(pid=os.getpid(), sakura_url=served.url, aws_url=aws.url, config=config)
         write_private(folder / "lab.json", state.model_dump_json(indent=1))
@@ -79,6 +83,7 @@ def run(folder: Path, stop: threading.Event) -> None:
         stop.wait()
     finally:
         served.stop()
+        builds.stop()
         world_clock.stop()
         follower.stop()
         aws.stop()

@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from daiku.lab.hosts.hosts import Hosts
+from daiku.lab.hosts.programs import Programs
 from daiku.lab.hosts.status import HostStatus, RealServerStatus
 from daiku.lab.hosts.support import supports_namespaces
 
-__all__ = ["HostStatus", "Hosts", "RealServerStatus", "supports_namespaces"]
+__all__ = ["HostStatus", "Hosts", "Programs", "RealServerStatus", "supports_namespaces"]
