@@ -63,7 +63,7 @@ def pack(
 class Setting:
     def __init__(self, place: Place, folder: Path) -> None:
         self.place, self.folder = place, folder
-        self.helm = Helm(find_or_build("helm", lambda _line: None), place.api.credentials)
+        self.helm = Helm(lambda: find_or_build("helm", lambda _line: None), place.api.credentials)
         self.wanted = ChartWanted("tiny", "1.2.3", "tiny", place.name, b"message: hello\n")
 
     def charts(self, timeout: float = 30) -> HelmCharts:

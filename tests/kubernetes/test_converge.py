@@ -285,9 +285,10 @@ def test_a_secret_is_never_shown(place: Place) -> None:
 
 def test_what_is_not_ready_is_named_with_its_reason(place: Place) -> None:
     report = place.converge(place.namespace(), deployment(place), timeout=0.6)
-    assert [(note.ref.kind, note.reason) for note in report.unready] == [
-        ("Deployment", "its controller has not seen it yet")
-    ]
+    (note,) = report.unready
+    assert note.ref.kind == "Deployment"
+    # Whether the session's controllers run already depends on the other tests.
+    assert note.reason.startswith(("its controller has not seen it yet", "0 of 1 pods available"))
     assert any("waiting for Deployment" in line for line in place.said)
 
 

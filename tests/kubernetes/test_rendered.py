@@ -88,7 +88,7 @@ def _served(api: KubernetesApi, kinds: set[tuple[str, str]]) -> None:
     """Wait until every kind is served; one that never comes is then refused by its name."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        api.kind("v1", "Namespace", fresh=True)
+        api.forget_kinds()
         if all(api.kind(*kind) for kind in kinds):
             return
         time.sleep(0.3)

@@ -10,7 +10,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,9 +56,10 @@ class Release:
 
 
 class Helm:
-    """Runs one helm executable against one cluster. `program` is its path; MissingToolError when it cannot run."""
+    """Runs one helm executable against one cluster. `program` finds it, and is asked only when helm is needed;
+    MissingToolError when it cannot run."""
 
-    def __init__(self, program: Path, credentials: Credentials) -> None:
+    def __init__(self, program: Callable[[], Path], credentials: Credentials) -> None:
         self._program = program
         self._credentials = credentials
 
@@ -132,7 +133,7 @@ class Helm:
                 "HOME": home,
                 **{f"HELM_{kind}_HOME": f"{home}/{kind.lower()}" for kind in ("CACHE", "CONFIG", "DATA")},
             }
-            return _ended([str(self._program), *arguments, *options], environ, handed, where, seconds)
+            return _ended([str(self._program()), *arguments, *options], environ, handed, where, seconds)
 
 
 def _ended(

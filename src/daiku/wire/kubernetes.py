@@ -79,9 +79,13 @@ class KubernetesApi:
     def close(self) -> None:
         self._client.close()
 
-    def kind(self, api_version: str, kind: str, *, fresh: bool = False) -> Served | None:
-        """How a kind is served, None if it is not. Two calls the first time and with `fresh`, none after."""
-        if self._kinds is None or fresh:
+    def forget_kinds(self) -> None:
+        """What is served has changed: it is read again when it is next needed."""
+        self._kinds = None
+
+    def kind(self, api_version: str, kind: str) -> Served | None:
+        """How a kind is served, None if it is not. Two calls the first time, none after."""
+        if self._kinds is None:
             accept = {"Accept": DISCOVERY}
             self._kinds = served(self.call("GET", path, headers=accept) for path in ("/api", "/apis"))
         return self._kinds.get((api_version, kind))

@@ -74,26 +74,27 @@ def converge(
         raise ValueError(f"{ref} is wanted more than once: {', '.join(sources)}")
     run = _Run(api, cluster, wanted, say=say, dry_run=dry_run, force=force, deadline=began + timeout)
     installed: tuple[ChartResult, ...] = ()
-    try:
-        listed = inventory.read(api, cluster)
-        entries = frozenset(inventory.Entry(one.ref, one.api_version) for one in wanted)
-        if not dry_run and (listed is None or entries - listed):
-            inventory.write(api, cluster, entries | (listed or frozenset()))
-        run.apply(one for one in wanted if rank(one.ref) < FOUNDATION)
-        if charts is not None and not run.lost:
-            installed = charts.install(dry_run=dry_run, say=say)
-            api.kind("v1", "Namespace", fresh=True)
-        run.apply(one for one in wanted if rank(one.ref) >= FOUNDATION)
-        if not run.lost:
-            # After a failure, what is wanted no more may still do the work of what could not be made.
-            run.prune(listed or frozenset(), Prune.NOTHING if run.failures else prune)
-            stay = {note.ref for note in run.kept}
-            left = entries | {entry for entry in listed or () if entry.ref in stay}
-            if not dry_run and listed is not None and left != listed and not run.failures:
-                inventory.write(api, cluster, left)
-            run.wait()
-    finally:
-        say("")
+    listed = inventory.read(api, cluster)
+    entries = frozenset(inventory.Entry(one.ref, one.api_version) for one in wanted)
+    if not dry_run and (listed is None or entries - listed):
+        # Before the first object: what a run that dies has applied is known to the next.
+        inventory.write(api, cluster, entries | (listed or frozenset()))
+    run.apply(one for one in wanted if rank(one.ref) < FOUNDATION)
+    if charts is not None and not run.lost:
+        started = time.monotonic()
+        installed = charts.install(dry_run=dry_run, say=say)
+        run.deadline += time.monotonic() - started
+        api.forget_kinds()
+    run.apply(one for one in wanted if rank(one.ref) >= FOUNDATION)
+    if not run.lost:
+        # After a failure, what is wanted no more may still do the work of what could not be made.
+        run.prune(listed or frozenset(), Prune.NOTHING if run.failures else prune)
+    if not run.lost:
+        stay = {note.ref for note in run.kept}
+        left = entries | {entry for entry in listed or () if entry.ref in stay}
+        if not dry_run and listed is not None and left != listed and not run.failures:
+            inventory.write(api, cluster, left)
+        run.wait()
     return ClusterReport(
         changes=tuple(run.changes),
         unchanged=tuple(run.unchanged),
@@ -133,7 +134,7 @@ class _Run:
         self.failures: list[Failure] = []
         self.lost = False
         self._api, self._cluster, self._wanted = api, cluster, wanted
-        self._say, self._dry_run, self._force, self._deadline = say, dry_run, force, deadline
+        self._say, self._dry_run, self._force, self.deadline = say, dry_run, force, deadline
         self._needs = needs(wanted)
         self._live: dict[tuple[str, str], dict[Ref, Object]] = {}
         self._stopped: dict[Ref, str] = {}
@@ -208,7 +209,7 @@ class _Run:
 
     def _stand(self, ref: Ref, state: Object) -> None:
         """Wait until a definition is served or a namespace is open: the next objects are sent into it."""
-        while (reason := unready(state) or self._unserved(state)) and time.monotonic() < self._deadline:
+        while (reason := unready(state) or self._unserved(state)) and time.monotonic() < self.deadline:
             self._say(f"waiting for {ref}: {reason}")
             time.sleep(_POLL / 5)
             state = self._api.get(str(state["apiVersion"]), ref.kind, ref.name) or state
@@ -219,13 +220,11 @@ class _Run:
     def _unserved(self, definition: Object) -> str:
         if definition["kind"] != "CustomResourceDefinition":
             return ""
+        self._api.forget_kinds()
         spec = definition["spec"]
         for version in spec["versions"]:
             api_version = f"{spec['group']}/{version['name']}"
-            if (
-                version.get("served")
-                and self._api.kind(api_version, spec["names"]["kind"], fresh=True) is None
-            ):
+            if version.get("served") and self._api.kind(api_version, spec["names"]["kind"]) is None:
                 return f"{api_version} is not served yet"
         return ""
 
@@ -272,7 +271,7 @@ class _Run:
         while left:
             first = next(iter(left))
             self._say(f"waiting for {first}: {unready(left[first])}")
-            if time.monotonic() >= self._deadline:
+            if time.monotonic() >= self.deadline:
                 break
             time.sleep(_POLL)
             try:
