@@ -29,8 +29,11 @@ def cases() -> list[dict[str, Any]]:
 
 
 def text_of(case: dict[str, Any]) -> str:
-    """The user's file of that case, one setting a line."""
+    """The user's file of that case, one setting a line. `nodes`: that many GPU servers instead of four."""
     values = yaml.safe_load(BASE.read_text())
+    if "nodes" in case:
+        servers = [{"index": i, "id": f"{113600000000 + i}"} for i in range(1, case["nodes"] + 1)]
+        values["gpuPools"][0]["nodes"] = servers
     for path in sorted(case.get("remove", []), reverse=True):
         target, key = _place(values, path)
         del target[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import Any
 
 from hypothesis import strategies as st
@@ -15,6 +16,8 @@ SPEEDS = {
     "h200-sxm5-141gb": [200, 400],
     "b200-sxm6-180gb": [400, 800],
 }
+
+QOS = {"trust": "dscp", "dscp": 26, "priority": 3, "cnpDscp": 48, "cnpPriority": 6, "ecn": True}
 
 
 @st.composite
@@ -32,6 +35,8 @@ def sound(draw: st.DrawFn) -> dict[str, Any]:
     values["tenants"] = draw(tenants_of(gpus, alone=any(p["sharing"] != "none" for p in pools)))
     values["loadBalancer"]["ingress"] = {"vip": f"{start}.101", "ports": [80, 443]}
     values["aws"] = aws(start)
+    router = {"localAsn": 65020, "peers": [{"address": f"{start}.254", "asn": 65001}]}
+    values["network"]["bgp"] = draw(st.sampled_from([None, router]))
     values["access"] = {"allowFrom": draw(st.sampled_from([["0.0.0.0/0"], ["203.0.113.0/24", "10.0.0.0/8"]]))}
     balanced = values["loadBalancer"]["plan"] == "highspec"
     routed = values["network"]["egress"]["router"] != "standard"
@@ -47,7 +52,10 @@ def pool_of(draw: st.DrawFn, pool: dict[str, Any]) -> dict[str, Any]:
     model = draw(st.sampled_from(sorted(VRAM_GIB)))
     even = [n for n in range(len(fabric["rails"]) + 1) if n == 0 or gpus % n == 0 or n % gpus == 0]
     sharing = draw(st.sampled_from(["none", "none", "mig", "mps", "time-slicing"]))
-    vfs = 0 if sharing == "mig" else draw(st.sampled_from([0, gpus, 16]))
+    attach = draw(st.sampled_from(["sriov", "host-device", "dranet"] if sharing == "none" else ["sriov"]))
+    vfs = 0 if sharing == "mig" or attach != "sriov" else draw(st.sampled_from([0, gpus, 16]))
+    rails = fabric["rails"][: draw(st.sampled_from(even))]
+    routed = draw(st.booleans())
     return {
         **pool,
         "gpu": {"model": model, "count": gpus},
@@ -57,7 +65,11 @@ def pool_of(draw: st.DrawFn, pool: dict[str, Any]) -> dict[str, Any]:
             "speedGbps": draw(st.sampled_from(SPEEDS[model])),
             "mtu": draw(st.sampled_from([4200, 9000])),
             "vfs": vfs,
-            "rails": fabric["rails"][: draw(st.sampled_from(even))],
+            "attach": attach,
+            # Computed ranges reach to the highest index, 200 here: 16 a node would not fit.
+            "ipam": draw(st.sampled_from(["whereabouts", "per-node"] if vfs <= 8 else ["whereabouts"])),
+            "qos": draw(st.sampled_from([None, QOS])),
+            "rails": [rail | ({"gateway": _gateway(rail["cidr"])} if routed else {}) for rail in rails],
         },
     }
 
@@ -68,6 +80,7 @@ def storage_of(draw: st.DrawFn, nodes: int, pools: list[dict[str, Any]]) -> dict
     fast = {"disksPerNode": 1, "quotaGib": draw(st.integers(1, 3500))}
     if nodes < 3 or draw(st.booleans()):
         return {"reliable": None, "fast": None}
+    railed = railed and pools[0]["fabric"]["attach"] == "sriov"
     network = draw(st.sampled_from(["node", "rails"] if railed else ["node"]))
     return {"reliable": {"replicas": 3, "network": network}, "fast": draw(st.sampled_from([None, fast]))}
 
@@ -108,6 +121,11 @@ def aws(start: str) -> dict[str, Any]:
         "managementCluster": {"imageId": "ami-0123456789abcdef0"},
         "zoneName": "example.internal",
     }
+
+
+def _gateway(cidr: str) -> str:
+    """The first address of the upper half, which no machine and no pod gets."""
+    return str(next(IPv4Network(cidr).subnets(prefixlen_diff=1)).broadcast_address + 1)
 
 
 def _count(pools: list[dict[str, Any]]) -> int:

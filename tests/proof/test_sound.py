@@ -43,16 +43,15 @@ def test_three_hundred_sound_clusters_raise_no_finding(values: dict[str, Any]) -
 
 
 def test_a_thousand_nodes_are_proven_in_a_moment() -> None:
-    nodes = [{"index": i, "id": f"{113600000000 + i}"} for i in range(1, 1001)]
     text = text_of(
         {
+            "nodes": 1000,
             "set": {
-                "gpuPools.0.nodes": nodes,
                 "gpuPools.0.addresses": "10.10.8.0/21",
                 "gpuPools.0.fabric.vfs": 0,
                 "network.pods.cidr": "10.128.0.0/12",
                 "controlPlane.cpu": 16,
-            }
+            },
         }
     )
     loaded = parse(text, "cluster.yaml")

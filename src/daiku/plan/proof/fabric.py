@@ -150,18 +150,6 @@ def slots_carry_ports(case: Case) -> Iterator[Fault]:
             )
 
 
-def functions_for_every_gpu(case: Case) -> Iterator[Fault]:
-    for _, path, pool in case.view.pools():
-        vfs, gpus = pool.fabric.vfs, pool.gpu.count
-        if pool.fabric.rails and 0 < vfs < gpus:
-            yield case.view.clash(
-                (*path, "fabric", "vfs"),
-                f"{vfs} virtual functions a rail, and {gpus} GPUs that a pod each may take",
-                (*path, "gpu", "count"),
-                "GPUs of a server",
-            )
-
-
 ERRORS = (
     Rule(
         "mtu-node-over-transit",
@@ -228,11 +216,5 @@ WARNINGS = (
         slots_carry_ports,
         "The slot is the limit: the port's speed is never seen, and thresholds made of it always fail.",
         "One port a slot, or the speed that the slot carries.",
-    ),
-    Rule(
-        "vfs-under-gpus",
-        functions_for_every_gpu,
-        "With small pods the virtual functions end before the GPUs do: the last GPUs cannot be used with RDMA.",
-        "Take at least as many virtual functions as GPUs, or 0 when pods take whole servers.",
     ),
 )

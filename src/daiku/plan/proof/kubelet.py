@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 from daiku.errors import Fault
 from daiku.plan.checks.workloads import GPUS_PER_NUMA_NODE
+from daiku.plan.gpus import MODELS
 from daiku.plan.proof.rule import Case, Rule
+from daiku.spec.machines import GpuPool
+from daiku.spec.source import Path
 
 RESERVED_CPUS = 4
 """Of a GPU node, for the system and for Kubernetes."""
@@ -14,8 +17,6 @@ RESERVED_CPUS = 4
 KUBEADM_CPUS = 2
 KUBEADM_MEMORY_GIB = 2
 """kubeadm's preflight wants two processors and 1700 MB."""
-
-VRAM_GIB = {"a100-sxm4-80gb": 80, "h100-sxm5-80gb": 80, "h200-sxm5-141gb": 141, "b200-sxm6-180gb": 180}
 
 OSD_MEMORY_GIB = 8
 """That one Ceph OSD takes under recovery."""
@@ -27,13 +28,15 @@ CONTROL_PLANE_CPUS = ((500, 16), (100, 8))
 
 
 def rails_of_one_numa_node(case: Case) -> Iterator[Fault]:
-    here = ("kubernetes", "topologyPolicy")
-    for _, path, pool in case.view.pools():
+    for path, where, pool in _policies(case):
         spread = {rail.numa for rail in pool.fabric.rails}
-        small = pool.gpu.count <= GPUS_PER_NUMA_NODE
-        if case.plan.topology_policy == "single-numa-node" and small and pool.fabric.vfs and len(spread) > 1:
+        # Whole servers under this policy are refused before: no pod of theirs could start, with rails or without.
+        small = pool.gpu.count <= GPUS_PER_NUMA_NODE or pool.sharing != "none"
+        policy = case.plan.pool(pool.name).topology_policy
+        leasing = pool.fabric.attach == "sriov" and pool.fabric.vfs
+        if policy == "single-numa-node" and small and leasing and len(spread) > 1:
             yield case.view.clash(
-                here,
+                where,
                 f"single-numa-node rejects every pod with rails of both NUMA nodes, as pool {pool.name} has",
                 (*path, "fabric", "rails"),
                 f"rails on NUMA nodes {', '.join(map(str, sorted(spread)))}",
@@ -41,13 +44,33 @@ def rails_of_one_numa_node(case: Case) -> Iterator[Fault]:
 
 
 def alignment(case: Case) -> Iterator[Fault]:
-    if case.plan.topology_policy == "none" and case.plan.rails:
-        yield case.view.clash(
-            ("kubernetes", "topologyPolicy"),
-            "with policy none a pod's processors, GPUs and rails come from any socket",
-            ("gpuPools",),
-            "pools with rails",
-        )
+    for path, where, pool in _policies(case):
+        if pool.fabric.rails and case.plan.pool(pool.name).topology_policy == "none":
+            yield case.view.clash(
+                where,
+                "with policy none a pod's processors, GPUs and rails come from any socket",
+                (*path, "fabric", "rails"),
+                f"rails of pool {pool.name}",
+            )
+
+
+def containers_together(case: Case) -> Iterator[Fault]:
+    for path, where, pool in _policies(case):
+        policy = case.plan.pool(pool.name).topology_policy
+        if pool.topology_scope == "container" and policy in {"restricted", "single-numa-node"}:
+            yield case.view.clash(
+                (*path, "topologyScope"),
+                f"{policy} for each container alone: those of one pod may stand on different sockets",
+                where,
+                policy,
+            )
+
+
+def _policies(case: Case) -> Iterator[tuple[Path, Path, GpuPool]]:
+    """Each pool with its path and that of the setting that decides its topology policy."""
+    for _, path, pool in case.view.pools():
+        own = pool.topology_policy is not None
+        yield path, (*path, "topologyPolicy") if own else ("kubernetes", "topologyPolicy"), pool
 
 
 def processors_left(case: Case) -> Iterator[Fault]:
@@ -63,13 +86,14 @@ def processors_left(case: Case) -> Iterator[Fault]:
 
 def memory_for_vram(case: Case) -> Iterator[Fault]:
     for _, path, pool in case.view.pools():
-        vram = VRAM_GIB[pool.gpu.model] * pool.gpu.count
+        memory = MODELS[pool.gpu.model].memory_gib
+        vram = memory * pool.gpu.count
         if pool.memory_gib < vram:
             yield case.view.clash(
                 (*path, "memoryGib"),
                 f"{pool.memory_gib} GiB of memory under {vram} GiB on the GPUs",
                 (*path, "gpu", "model"),
-                f"{pool.gpu.count} GPUs of {VRAM_GIB[pool.gpu.model]} GiB",
+                f"{pool.gpu.count} GPUs of {memory} GiB",
             )
 
 
@@ -141,6 +165,13 @@ WARNINGS = (
         "A process on one socket feeds a GPU and a NIC of the other: up to half of the bandwidth is lost, differently "
         "at each start.",
         "Take best-effort.",
+    ),
+    Rule(
+        "topology-scope-container",
+        containers_together,
+        "A pod passes although its sidecar feeds it from the other socket; init containers are counted one by one and "
+        "can make the kubelet reject a pod that fits.",
+        "Take `topologyScope: pod`.",
     ),
     Rule(
         "memory-under-vram",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from daiku.errors import Fault
 from daiku.plan.model import Plan
-from daiku.plan.proof import balance, fabric, kubelet, outside, sharing, sizes, storage
+from daiku.plan.proof import balance, fabric, kubelet, outside, pods, roce, routers, sharing, sizes, storage
 from daiku.plan.proof.clashes import CLASHES, DOUBTS
 from daiku.plan.proof.rule import Case, Rule
 from daiku.plan.review import refusals, warnings
@@ -15,19 +15,25 @@ from daiku.spec.load import Loaded, in_order
 
 ERRORS: tuple[Rule[Case], ...] = (
     *fabric.ERRORS,
+    *pods.ERRORS,
+    *roce.ERRORS,
     *kubelet.ERRORS,
     *sizes.ERRORS,
     *balance.ERRORS,
     *outside.ERRORS,
+    *routers.ERRORS,
     *storage.ERRORS,
     *sharing.ERRORS,
 )
 WARNINGS: tuple[Rule[Case], ...] = (
     *fabric.WARNINGS,
+    *pods.WARNINGS,
+    *roce.WARNINGS,
     *kubelet.WARNINGS,
     *sizes.WARNINGS,
     *balance.WARNINGS,
     *outside.WARNINGS,
+    *routers.WARNINGS,
     *storage.WARNINGS,
     *sharing.WARNINGS,
 )

@@ -26,7 +26,7 @@ def boards(case: Case) -> Iterator[Fault]:
 
 def slices_without_rails(case: Case) -> Iterator[Fault]:
     for _, path, pool in case.view.pools():
-        if pool.sharing == "mig" and pool.fabric.rails and pool.fabric.vfs:
+        if pool.sharing == "mig" and pool.fabric.rails and pool.fabric.attach == "sriov" and pool.fabric.vfs:
             yield case.view.clash(
                 (*path, "sharing"),
                 f"GPUs cut by MIG cannot use NVLink or RDMA together, and pool {pool.name} gives pods "
@@ -45,6 +45,18 @@ def fences(case: Case) -> Iterator[Fault]:
                 f"{pool.sharing} keeps no memory apart, and {len(tenants)} tenants share pool {pool.name}",
                 ("tenants",),
                 f"{len(tenants)} tenants",
+            )
+
+
+def replicas_used(case: Case) -> Iterator[Fault]:
+    for _, path, pool in case.view.pools():
+        where = (*path, "replicas")
+        if pool.sharing in {"none", "mig"} and case.view.source.given(where):
+            yield case.view.clash(
+                where,
+                f"{pool.replicas} pods a GPU, and sharing {pool.sharing} has none of that",
+                (*path, "sharing"),
+                pool.sharing,
             )
 
 
@@ -112,6 +124,12 @@ WARNINGS = (
         fences,
         "One tenant's process can take all memory of a GPU or end the others' with a fault.",
         "Take mig or none where tenants share.",
+    ),
+    Rule(
+        "replicas-unused",
+        replicas_used,
+        "Each pod has a GPU or a MIG device of its own: less is shared than somebody counts on.",
+        "Take sharing mps or time-slicing, or leave `replicas` out.",
     ),
     Rule(
         "tenant-without-gpus",
