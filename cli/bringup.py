@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daiku.cli import output
-from daiku.cli.job import Job
 from daiku.errors import ApplyError, DaikuError, HostError, StateError
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from daiku.apply.phases.reach import Reach
     from daiku.apply.phases.work import Work
     from daiku.apply.report import FleetReport
+    from daiku.cli.job import Job
     from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
 
@@ -144,7 +144,7 @@ def bring_up(
     teller = Teller(job, run, progress)
 
     def settle(names: tuple[str, ...]) -> tuple[str, ...]:
-        report = fleet.converge(job, facts, progress, only=names, run_id=run.id)
+        report = fleet.converge(job, facts, progress, only=names, run_id=run.id, check=run.check)
         fleet.record(job, run, report)
         fleet.check(report)
         return tuple(one.host for one in report.reports if one.changed)

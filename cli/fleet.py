@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -28,10 +28,11 @@ def converge(
     run_id: str = "",
     patience: float = 0.0,
     approve: Approve | None = None,
+    check: Callable[[], None] | None = None,
 ) -> FleetReport:
     """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report.
 
-    `approve` may refuse what is about to be done on a host.
+    `approve` may refuse what is about to be done on a host; `check` raises LockHeldError once the cluster is not ours.
     """
     from daiku.apply.fleet import Settings, run
     from daiku.apply.targets import targets_of
@@ -56,6 +57,7 @@ def converge(
         on_event=on_event,
         approve=approve or (lambda _report: None),
         secrets=job.secrets().text,
+        check=check or (lambda: None),
     )
     if report.interrupted:
         raise KeyboardInterrupt

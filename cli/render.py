@@ -99,7 +99,9 @@ def apply(file: Path, as_json: bool, patience: float, hosts: tuple[str, ...]) ->
     progress = output.Progress(quiet=as_json)
     with job.exclusively("apply") as run:
         with progress.step("hosts (SSH)") as step:
-            report = fleet.converge(job, facts, progress, only=hosts, run_id=run.id, patience=patience)
+            report = fleet.converge(
+                job, facts, progress, only=hosts, run_id=run.id, patience=patience, check=run.check
+            )
             step.failed = bool(report.failures)
         fleet.record(job, run, report)
         if as_json:

@@ -94,6 +94,7 @@ def up(
                 run_id=run.id,
                 patience=patience,
                 approve=Approval(saved, made.facts) if saved else None,
+                check=run.check,
             )
             step.failed = bool(report.failures)
         fleet.record(job, run, report)

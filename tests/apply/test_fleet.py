@@ -16,7 +16,7 @@ import pytest
 from daiku.apply.fleet import Settings, run
 from daiku.apply.report import FleetReport
 from daiku.apply.targets import Target, Targets
-from daiku.errors import HostAuthError, HostKeyError, HostUnreachableError, StateError
+from daiku.errors import HostAuthError, HostKeyError, HostUnreachableError, LockHeldError, StateError
 from daiku.render.bundle import HostBundle, HostFile, Trigger
 from daiku.wire.ssh_types import Endpoint
 from tests.apply.rehearsal import bundle_of, file, live, noting, wanted
@@ -273,3 +273,38 @@ def test_a_connection_lost_before_anything_changed_is_made_anew(fleet: Fleet) ->
     fleet.servers["g2"].drop_after = 30
     (failure,) = fleet.run(ALL, settings=replace(HERE, retries=0)).failures
     assert (failure.host, type(failure)) == ("g2", HostUnreachableError)
+
+
+def test_a_run_whose_lease_was_taken_stops_before_its_next_change(fleet: Fleet) -> None:
+    """The first host changes; while it does, another run takes the cluster."""
+    taken = threading.Event()
+
+    def check() -> None:
+        if taken.is_set():
+            raise LockHeldError("another run took it over")
+
+    def on_event(host: str, step: str, _message: str) -> None:
+        if step == "trigger":
+            taken.set()
+
+    with pytest.raises(LockHeldError, match="took it over"):
+        fleet.run(ALL, settings=replace(HERE, parallel=1), check=check, on_event=on_event)
+    assert live(fleet.folder / "g0") == wanted(ALL["g0"])
+    assert all(live(fleet.folder / name) == {} for name in ("g1", "g2", "g3", "mgmt-0"))
+    assert fleet.connections()["g1"] == 0
+    taken.clear()
+    assert len(fleet.run(ALL, check=check).reports) == 5
+
+
+def test_a_lease_that_is_lost_during_the_survey_leaves_the_host_as_it_is(fleet: Fleet) -> None:
+    calls: list[int] = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 2:  # once before the host is begun, once before it changes
+            raise LockHeldError("another run took it over")
+
+    with pytest.raises(LockHeldError):
+        fleet.run({"g0": ALL["g0"]}, check=check)
+    assert fleet.connections()["g0"] == 1
+    assert live(fleet.folder / "g0") == {}

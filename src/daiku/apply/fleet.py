@@ -19,7 +19,7 @@ from daiku.apply.converge import CONFIRM_SECONDS, Approve, SecretOf, StoppedErro
 from daiku.apply.conversation import SILENCE_SECONDS
 from daiku.apply.report import FleetReport, HostReport
 from daiku.apply.targets import Target, Targets
-from daiku.errors import DaikuError, HostError, HostUnreachableError
+from daiku.errors import DaikuError, HostError, HostUnreachableError, LockHeldError
 from daiku.render.bundle import HostBundle
 from daiku.wire.ssh import Session, connect
 from daiku.wire.ssh_login import Login
@@ -74,12 +74,14 @@ class _Work:
     on_event: OnEvent
     approve: Approve
     secrets: SecretOf | None
+    check: Callable[[], None]
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     told: threading.Lock = field(default_factory=threading.Lock)
     connections: int = 0
     sessions: set[Session] = field(default_factory=set[Session])
     failed: int = 0
+    lost: LockHeldError | None = None
 
     @property
     def over_budget(self) -> bool:
@@ -88,7 +90,15 @@ class _Work:
 
     def may_begin(self) -> bool:
         """Whether a host that has not changed yet may still do so."""
-        return not (self.stop.is_set() or self.over_budget)
+        if self.stop.is_set() or self.over_budget:
+            return False
+        try:
+            self.check()
+        except LockHeldError as error:
+            self.lost = error
+            self.stop.set()
+            return False
+        return True
 
     def fail(self, host: str, error: HostError) -> None:
         with self.lock:
@@ -149,9 +159,12 @@ def run(
     on_event: OnEvent = lambda _host, _step, _message: None,
     approve: Approve = lambda _report: None,
     secrets: SecretOf | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> FleetReport:
     """Converge every target that has a bundle; the others are not contacted. With `dry_run` nothing changes.
     `approve` sees, from many threads, what is about to be done on a host; its HostError keeps that host as it is.
+    `check` is called before a host is begun and again before it changes; its LockHeldError (another run has the cluster
+    now) lets no host begin any more, and is raised when those that change have finished.
 
     The bastion comes last, because its new network could cut off the hosts behind it. Hosts' failures are in the
     report, none is raised. StateError: a private key or the agent cannot be used.
@@ -160,7 +173,9 @@ def run(
     """
     with Login.of(key_file).keys():
         began = time.monotonic()
-    work = _Work(key_file, host_keys, settings or Settings(), dry_run, run_id, on_event, approve, secrets)
+    work = _Work(
+        key_file, host_keys, settings or Settings(), dry_run, run_id, on_event, approve, secrets, check
+    )
     outcomes: dict[str, _Outcome] = {}
     chosen = [host for host in targets.hosts if host.name in bundles]
     bastion = targets.bastion
@@ -183,6 +198,8 @@ def run(
     finally:
         if jump is not None:
             jump.close()
+    if work.lost is not None:
+        raise work.lost
     skipped = tuple(n for n in names if outcomes.get(n) is None)
     return FleetReport(
         reports=tuple(o for n in names if isinstance(o := outcomes.get(n), HostReport)),
