@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daiku.cli import output
+from daiku.cli.bringup import until_option
 from daiku.cli.common import file_option, json_option
 
 if TYPE_CHECKING:
+    from daiku.apply.phases.names import Phase
     from daiku.apply.report import FleetReport
     from daiku.cli.job import Job
+    from daiku.cli.kubernetes import Ahead
     from daiku.spec.disruption import Change
     from daiku.stacks.changes import PlannedChange
 
@@ -23,14 +26,21 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--no-refresh", is_flag=True, help="Compare with the state instead of the world.")
 @click.option(
+    "--until",
+    callback=until_option,
+    metavar="PHASE",
+    help="As of `up`: with infrastructure or hosts, Kubernetes is not looked at.",
+)
+@click.option(
     "--out",
     type=click.Path(path_type=Path, dir_okay=False),
     help="Save the plan in a file, for `daiku up --plan FILE`.",
 )
-def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
-    """Show what `up` would change: settings, infrastructure and hosts, and what each disturbs. Changes nothing."""
+def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: Path | None) -> None:
+    """Show what `up` would change: settings, infrastructure, hosts, Kubernetes, and what each disturbs. Changes
+    nothing."""
     from daiku.apply import planfile
-    from daiku.cli import fleet, infra
+    from daiku.cli import fleet, infra, kubernetes
     from daiku.cli.job import open_job
     from daiku.cli.saved import estimates, saved_plan
     from daiku.cli.spec import fault_json
@@ -55,6 +65,10 @@ def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
     fresh = [node.name for node in job.plan.nodes if node.name not in reached]
     doubts = prove(job.loaded, job.plan).warnings
     together = total(estimates(infra.of_the_world(changes), report, len(fresh)))
+    ahead = kubernetes.Ahead()
+    if until not in ("infrastructure", "hosts"):
+        with progress.step("compare Kubernetes"):
+            ahead = kubernetes.forecast(job, facts)
     saved = saved_plan(job, changes, facts, report) if out else None
     if saved and out:
         planfile.write(out, saved)
@@ -72,6 +86,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
                 "infrastructure": infra.changes_json(changes),
                 "hosts": fleet.as_json(report) if report else None,
                 "new_hosts": fresh,
+                "kubernetes": ahead.as_json(),
             }
         )
         return
@@ -90,12 +105,14 @@ def plan(file: Path, as_json: bool, no_refresh: bool, out: Path | None) -> None:
                 for c in settings
             ],
         )
-    _show_changes(changes, report, fresh)
+    _show_changes(changes, report, fresh, ahead)
     if saved:
         output.note(f"saved in {out}; next: daiku up --plan {out}")
 
 
-def _show_changes(changes: Sequence[PlannedChange], report: FleetReport | None, fresh: list[str]) -> None:
+def _show_changes(
+    changes: Sequence[PlannedChange], report: FleetReport | None, fresh: list[str], ahead: Ahead
+) -> None:
     """What would be done, how long that should take and what it disturbs."""
     from daiku.cli import fleet, infra
     from daiku.cli.saved import estimates
@@ -113,6 +130,7 @@ def _show_changes(changes: Sequence[PlannedChange], report: FleetReport | None, 
         output.say(f"{one.host}: takes {words(takes)}{disturbs}")
     if fresh:
         output.say(f"configured after they are made: {', '.join(fresh)}")
+    ahead.show()
     world = infra.of_the_world(changes)
     if world or drifted or fresh:
         lost = len(infra.destructive(changes))
@@ -121,7 +139,7 @@ def _show_changes(changes: Sequence[PlannedChange], report: FleetReport | None, 
             f"{output.count(len(drifted), 'host')}; to configure anew: {output.count(len(fresh), 'host')}"
         )
         output.say(f"it should take {words(total(estimates(world, report, len(fresh))))}")
-    elif not report or not report.failures:
+    elif not ahead and (not report or not report.failures):
         output.say("nothing to change: the cluster is as the file says")
 
 

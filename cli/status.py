@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--no-hosts", is_flag=True, help="Ask the APIs only, not the hosts.")
 def status(file: Path, as_json: bool, no_hosts: bool) -> None:
-    """Show every VM, router, load balancer, interconnect part and GPU node with address and state, read live."""
+    """Show every VM, router, load balancer, interconnect part and GPU node with address and state, read live.
+
+    And of Kubernetes: whether the API answers, by the load balancer's address or not, every control plane's API server
+    and etcd member, and every node. What cannot be reached is a state, not a failure.
+    """
+    from daiku.cli import kubernetes
     from daiku.cli.job import open_job
 
     job = open_job(file)
@@ -33,14 +38,17 @@ def status(file: Path, as_json: bool, no_hosts: bool) -> None:
     facts = job.facts()
     with progress.waiting("reading the APIs and the hosts"), ThreadPoolExecutor(2) as pool:
         reading = pool.submit(_parts, job, facts)
+        looking = pool.submit(kubernetes.look, job, facts) if facts and not no_hosts else None
         seen = _hosts(job, facts) if facts and not no_hosts else {}
         parts = reading.result()
+        live = looking.result() if looking else None
     if as_json:
         output.emit_json(
             {
                 "cluster": job.plan.cluster,
                 "parts": [asdict(part) for part in parts],
                 "hosts": {name: one.as_dict() for name, one in seen.items()},
+                "kubernetes": kubernetes.as_json(job, live) if live else None,
             }
         )
         return
@@ -49,6 +57,8 @@ def status(file: Path, as_json: bool, no_hosts: bool) -> None:
         [_row(part, seen.get(part.name)) for part in parts],
         title=f"cluster {job.plan.cluster}, {job.plan.zone}, release {job.plan.release.name}",
     )
+    if live:
+        kubernetes.show(job, live)
     if facts is None:
         output.note("next: the cluster was not made yet: daiku up")
 

@@ -19,6 +19,10 @@ UP = (
     ("is the file right?", ["check", "-f", FILE]),
     ("build the cluster", ["--lab", "up", "-f", FILE, "--yes"]),
     ("read it back, live", ["--lab", "status", "-f", FILE]),
+    (
+        "ask the cluster, by the load balancer",
+        ["--lab", "kubectl", "-f", FILE, "--", "get", "nodes", "-o", "wide"],
+    ),
 )
 DOWN = (
     ("remove the cluster, release the GPU servers", ["--lab", "down", "-f", FILE, "--yes"]),

@@ -80,8 +80,10 @@ class Tunnel:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             channel = self._far_end()
             if channel is not None:
-                with contextlib.closing(channel):
-                    _relay(connection, channel)
+                _relay(connection, channel)
+                # Saying so fails when the session has ended meanwhile; then nothing is left to give back.
+                with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+                    channel.close()
         finally:
             with self._lock:
                 self._open.discard(connection)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -61,17 +62,25 @@ def api_access(plan: Plan, reach: Reach, planes: Sequence[str]) -> Generator[Acc
     )
 
 
+def _config_on(reach: Reach, name: str) -> str:
+    return read(reach.session(name), ADMIN)
+
+
 def _administrator(reach: Reach, planes: Sequence[str]) -> str:
     failures: list[HostError] = []
-    for name in planes:
-        try:
-            config = read(reach.session(name), ADMIN)
-        except HostError as error:
-            failures.append(error)
-            continue
-        if config:
-            return config
-    if len(failures) == len(planes) and failures:
+    # All are asked at once, so that one that is off is not waited for.
+    pool = ThreadPoolExecutor(max(1, len(planes)))
+    try:
+        asked = [pool.submit(_config_on, reach, name) for name in planes]
+        for answer in as_completed(asked):
+            try:
+                if config := answer.result():
+                    return config
+            except HostError as error:
+                failures.append(error)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    if failures and len(failures) == len(planes):
         raise failures[0]
     raise CredentialsError(
         "no control plane that can be asked has the administrator's credentials",

@@ -203,6 +203,27 @@ def leftovers(cluster: ClusterFacts) -> tuple[Step, ...]:
     return (Step("checks", "", "clean up", f"join secrets are left: {', '.join(cluster.leftovers)}"),)
 
 
+def forecast(machines: Sequence[Machine], live: Live) -> tuple[Step, ...]:
+    """All that a run would do from here on, as far as can be told; a machine that was not looked at is passed over.
+
+    HostError as `control_plane` and `join` raise them.
+    """
+    begin = control_plane(machines, live)
+    if live.cluster is None:
+        there = {step.host for step in begin}
+        after = "once the control plane stands"
+        return (
+            *begin,
+            *(_step("join", m, "join", after) for m in machines if m.control_plane and m.name not in there),
+            *(_step("workers", m, "join", after) for m in machines if not m.control_plane),
+        )
+    steps = list(begin)
+    for machine in machines:
+        decided = join if machine.control_plane else worker
+        steps += decided(machine, machines, live)
+    return (*steps, *leftovers(live.cluster))
+
+
 def _standing(machine: Machine, here: HostFacts, node: NodeSeen | None) -> tuple[Step, ...]:
     """A control plane whose etcd member has a vote: never reset, whatever else it lacks."""
     if here.api != "ok":

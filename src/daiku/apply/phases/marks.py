@@ -48,9 +48,12 @@ class Marks:
         return patch
 
 
-def machines_of(plan: Plan, facts: Facts) -> tuple[Machine, ...]:
-    """The plan's machines that were made: control planes first, by index, then the others in the plan's order."""
-    made = {node.name: node.provider_id for node in facts.nodes}
+def machines_of(plan: Plan, facts: Facts | None) -> tuple[Machine, ...]:
+    """The plan's machines that were made (without facts: all): control planes first, by index, then the others in the
+    plan's order."""
+    made = (
+        {node.name: node.provider_id for node in facts.nodes} if facts else {n.name: "" for n in plan.nodes}
+    )
     found = [
         Machine(
             name=node.name,

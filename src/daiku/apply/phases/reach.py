@@ -31,6 +31,7 @@ class Reach:
         self._key_file = key_file
         self._host_keys = host_keys
         self._timeout = timeout
+        self._closed = False
         self._sessions: dict[str, Session] = {}
         names = [*self._targets, *([self._bastion.name] if self._bastion else [])]
         self._locks = {name: threading.Lock() for name in names}
@@ -71,7 +72,8 @@ class Reach:
             return dict(zip(wanted, pool.map(guarded, wanted), strict=True))
 
     def close(self) -> None:
-        """End all sessions, those through the bastion first."""
+        """End all sessions, those through the bastion first; one that is still being made ends when it is."""
+        self._closed = True
         for session in reversed(list(self._sessions.values())):
             session.close()
         self._sessions.clear()
@@ -104,4 +106,6 @@ class Reach:
                 timeout=self._timeout,
             )
             self._sessions[target.name] = session
+            if self._closed:
+                session.close()
             return session

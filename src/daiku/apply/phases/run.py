@@ -51,15 +51,10 @@ def join(work: Work) -> None:
 def workers(work: Work) -> None:
     """All other machines, several at a time, then labels and taints of all. Only machines that are no Ready node are
     logged in to. ApplyError names those that failed."""
-    planes = {m.name for m in work.planes}
     first = work.live()
     if first.cluster is None:
         raise _silent(work, first)
-    doubtful = tuple(
-        m.name
-        for m in work.machines
-        if m.name not in planes and not (m.name in first.cluster.nodes and first.cluster.nodes[m.name].ready)
-    )
+    doubtful = _doubtful(work, first.cluster)
 
     def bring(name: str) -> None:
         machine = work.machine(name)
@@ -76,6 +71,21 @@ def workers(work: Work) -> None:
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
     failures += _keep_marks(work)
     _raise(failures, len(work.machines))
+
+
+def forecast(work: Work) -> tuple[Step, ...]:
+    """What `up` would do, as far as can be told from here; changes nothing. HostError: what it would stop at."""
+    live = work.live()
+    if live.cluster is None:
+        return decide.forecast(work.machines, live)
+    facts, silent = work.looks(_doubtful(work, live.cluster))
+    whole = Live({**live.hosts, **facts}, {**live.silent, **silent}, live.cluster)
+    steps = list(decide.forecast(work.machines, whole))
+    for machine in work.machines:
+        node = live.cluster.nodes.get(machine.name)
+        if node is not None and (wrong := marks(machine, node)):
+            steps.append(Step("workers", machine.name, "mark", wrong.words()))
+    return tuple(steps)
 
 
 def checks(work: Work, *, seconds: float = WAIT_SECONDS) -> None:
@@ -139,6 +149,12 @@ def _member_trouble(name: str, address: str, live: Live) -> str:
     if any(member.healthy and not member.learner for member in mine):
         return ""
     return "its etcd member is not healthy" if mine else "etcd has no member of it"
+
+
+def _doubtful(work: Work, cluster: ClusterFacts) -> tuple[str, ...]:
+    """Workers that are no Ready node: only these need a closer look."""
+    ready = {name for name, node in cluster.nodes.items() if node.ready}
+    return tuple(m.name for m in work.machines if not m.control_plane and m.name not in ready)
 
 
 def _without_address(work: Work) -> tuple[str, ...]:

@@ -1,0 +1,149 @@
+"""How Kubernetes is shown: its state for `status`, the steps ahead for `plan`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from daiku.cli import bringup, output
+from daiku.errors import HostError
+
+if TYPE_CHECKING:
+    from daiku.apply.phases.decide import Step
+    from daiku.apply.phases.facts import HostFacts, Live
+    from daiku.cli.job import Job
+    from daiku.plan.facts import Facts
+
+LOOK_SECONDS = 10.0
+"""For each stage of a log-in: a control plane that is off is not waited for longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What was seen. `by_vip`: the API answers at the load balancer's address; None: it does not answer at all."""
+
+    live: Live
+    by_vip: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """The steps that `up` would take, and what it would stop at."""
+
+    steps: tuple[Step, ...] = ()
+    stop: HostError | None = None
+
+    def __bool__(self) -> bool:
+        return bool(self.steps or self.stop)
+
+    def show(self) -> None:
+        if self.steps:
+            rows = [[step.phase, step.host, step.do, step.reason] for step in self.steps]
+            output.table(["phase", "machine", "Kubernetes", "why"], rows)
+        if self.stop:
+            output.note(f"Kubernetes: up would stop at {self.stop}")
+            output.note(f"next: {self.stop.hint}")
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "phases": list(dict.fromkeys(step.phase for step in self.steps)),
+            "steps": [asdict(step) for step in self.steps],
+            "stop": str(self.stop) if self.stop else None,
+        }
+
+
+def look(job: Job, facts: Facts) -> State:
+    """The control planes and the API, live. What cannot be reached is told in the State."""
+    from daiku.errors import ApiError
+
+    with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
+        live = work.gather()
+        if live.cluster is None:
+            return State(live, None)
+        try:
+            return State(live, work.api(live.hosts).by_vip)
+        except (ApiError, HostError):
+            return State(live, None)
+
+
+def forecast(job: Job, facts: Facts | None) -> Ahead:
+    """What `up` would do to Kubernetes. Before the first `up` every machine counts as fresh."""
+    from daiku.apply.phases.decide import forecast as decide
+    from daiku.apply.phases.facts import HostFacts, Live
+    from daiku.apply.phases.marks import machines_of
+    from daiku.apply.phases.run import forecast as ahead
+
+    try:
+        if facts is None:
+            machines = machines_of(job.plan, None)
+            return Ahead(decide(machines, Live({m.name: HostFacts() for m in machines})))
+        with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
+            return Ahead(ahead(work))
+    except HostError as error:
+        return Ahead(stop=error)
+
+
+def show(job: Job, state: State) -> None:
+    """Two tables: the control planes, and the nodes."""
+    live = state.live
+    output.table(
+        ["control plane", "API server", "etcd", "node"],
+        [[name, _api(live, name), _etcd(live, name), _node(live, name)] for name in _planes(job)],
+        title=f"Kubernetes API {job.plan.api_endpoint}: {_endpoint(state)}",
+    )
+    if live.cluster is not None:
+        bringup.show_nodes(job, live)
+
+
+def as_json(job: Job, state: State) -> dict[str, Any]:
+    """The same for machines."""
+    live = state.live
+    return {
+        "endpoint": job.plan.api_endpoint,
+        "state": _endpoint(state),
+        "control_planes": [
+            {"name": name, "api": _api(live, name), "etcd": _etcd(live, name)} for name in _planes(job)
+        ],
+        "nodes": bringup.nodes_json(live),
+    }
+
+
+def _planes(job: Job) -> list[str]:
+    return [node.name for node in job.plan.by_role("control-plane")]
+
+
+def _endpoint(state: State) -> str:
+    if state.by_vip is None:
+        begun = any(facts.etcd_data for facts in state.live.hosts.values())
+        return "unreachable" if begun or state.live.silent else "not begun: daiku up"
+    return "ready" if state.by_vip else "ready on a control plane, but not by the load balancer"
+
+
+def _api(live: Live, name: str) -> str:
+    facts = live.hosts.get(name)
+    if facts is None:
+        return "unreachable"
+    return "ready" if facts.api == "ok" else facts.api or "none"
+
+
+def _etcd(live: Live, name: str) -> str:
+    """The member as those see it that have a quorum."""
+    source = _source(live)
+    if source is None:
+        facts = live.hosts.get(name)
+        return "no quorum" if facts is None or facts.etcd_data else "none"
+    mine = next((member for member in source.members if member.name == name), None)
+    if mine is None:
+        return "none"
+    return "learner" if mine.learner else "healthy" if mine.healthy else "down"
+
+
+def _source(live: Live) -> HostFacts | None:
+    return next((facts for facts in live.hosts.values() if facts.quorum), None)
+
+
+def _node(live: Live, name: str) -> str:
+    if live.cluster is None:
+        return "unknown"
+    node = live.cluster.nodes.get(name)
+    return "missing" if node is None else "ready" if node.ready else "not ready"
