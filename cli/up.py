@@ -105,7 +105,7 @@ def up(
                 job, made.facts, run, progress, report, until=until or "checks", again=again
             )
         failed = bool(report.failures or (cluster and cluster.failures))
-        if not failed and until is None:
+        if not failed:
             job.keep_applied()
         _tell(made, report, progress, cluster, job=job, as_json=as_json)
         fleet.check(report, cluster.failures if cluster else ())

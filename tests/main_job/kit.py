@@ -13,6 +13,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -147,9 +148,9 @@ class Rehearsal:
         return self.folder / "lab" / "state" / ".daiku" / "ishikari"
 
     def run(self, *arguments: str, seconds: float = 150.0, **environ: str) -> Done:
-        """`daiku ARGUMENTS` in the folder of the cluster file, without a terminal."""
+        """`daiku ARGUMENTS` in the folder of the cluster file, without a terminal; see `limited`."""
         done = subprocess.run(
-            [DAIKU, *arguments],
+            [DAIKU, *limited(arguments)],
             cwd=self.folder,
             env=self.environ | environ,
             stdin=subprocess.DEVNULL,
@@ -166,7 +167,7 @@ class Rehearsal:
         return done
 
     def start(self, *arguments: str) -> Running:
-        return Running(list(arguments), self.folder, self.environ)
+        return Running(list(limited(arguments)), self.folder, self.environ)
 
     @cached_property
     def client(self) -> dict[str, str]:
@@ -242,6 +243,15 @@ class Rehearsal:
                 return json.loads(answer.read())
         except urllib.error.HTTPError as error:
             raise AssertionError(f"{method} {url}: {error.code} {error.read()!r}") from error
+
+
+def limited(arguments: Sequence[str]) -> Sequence[str]:
+    """`up` and `plan` stop before Kubernetes unless they are told where to: most of what is tried here is not about it,
+    and is fast so."""
+    words = [word for word in arguments if word != "--lab"]
+    if not words or words[0] not in {"up", "plan"} or "--until" in words:
+        return arguments
+    return [*arguments, "--until", "hosts"]
 
 
 class _Anyone:
