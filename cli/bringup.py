@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daiku.cli import output
-from daiku.errors import ApplyError, DaikuError, HostError, StateError
+from daiku.errors import ApplyError, DaikuError, HostError, SpecError, StateError
 
 if TYPE_CHECKING:
     from daiku.apply.phases.facts import Live
@@ -164,7 +164,7 @@ def bring_up(
         )
         doing = {
             "facts": work.gather,
-            "validation": lambda: phases.validation(work, work.live()),
+            "validation": lambda: _validation(job, facts, work),
             "control-plane": lambda: phases.control_plane(work),
             "join": lambda: phases.join(work),
             "workers": lambda: phases.workers(work),
@@ -186,6 +186,17 @@ def bring_up(
             return Brought(work.live(), tuple(failures), teller.changed)
         finally:
             work.close()
+
+
+def _validation(job: Job, facts: Facts, work: Work) -> None:
+    """What was made is what was planned, and nothing on the machines makes Kubernetes impossible."""
+    from daiku.apply.phases import run as phases
+    from daiku.plan.proof.prove import prove
+
+    errors = prove(job.loaded, job.plan, facts).errors
+    if errors:
+        raise SpecError(errors)
+    phases.validation(work, work.live())
 
 
 def _addons(job: Job, work: Work, progress: output.Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from daiku.plan.proof import standing
 from daiku.plan.proof.clashes import CLASHES, DOUBTS
 from daiku.plan.proof.prove import ERRORS, WARNINGS
 
@@ -13,7 +14,8 @@ START, END = "<!-- made of the rules: start -->", "<!-- made of the rules: end -
 _SECTIONS = (
     ("Refused: no plan can be made", CLASHES),
     ("Refused: the plan would not work", ERRORS),
-    ("Told as a warning", (*DOUBTS, *WARNINGS)),
+    ("Refused after `up`: what stands is not what was planned", standing.ERRORS),
+    ("Told as a warning", (*DOUBTS, *WARNINGS, *standing.WARNINGS)),
 )
 
 

@@ -5,8 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from daiku.errors import Fault
+from daiku.plan.facts import Facts
 from daiku.plan.model import Plan
-from daiku.plan.proof import balance, fabric, kubelet, outside, pods, roce, routers, sharing, sizes, storage
+from daiku.plan.proof import (
+    balance,
+    fabric,
+    kubelet,
+    outside,
+    pods,
+    roce,
+    routers,
+    sharing,
+    sizes,
+    standing,
+    storage,
+)
 from daiku.plan.proof.clashes import CLASHES, DOUBTS
 from daiku.plan.proof.rule import Case, Rule
 from daiku.plan.review import refusals, warnings
@@ -38,8 +51,9 @@ WARNINGS: tuple[Rule[Case], ...] = (
     *sharing.WARNINGS,
 )
 
-REFUSING: tuple[Rule[View] | Rule[Case], ...] = (*CLASHES, *ERRORS)
-DOUBTING: tuple[Rule[View] | Rule[Case], ...] = (*DOUBTS, *WARNINGS)
+AnyRule = Rule[View] | Rule[Case] | Rule[standing.Standing]
+REFUSING: tuple[AnyRule, ...] = (*CLASHES, *ERRORS, *standing.ERRORS)
+DOUBTING: tuple[AnyRule, ...] = (*DOUBTS, *WARNINGS, *standing.WARNINGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +64,19 @@ class Findings:
     warnings: tuple[Fault, ...]
 
 
-def prove(loaded: Loaded, plan: Plan) -> Findings:
-    """Everything that is wrong or doubtful, top to bottom. `plan` is the one that was made of `loaded`."""
+def prove(loaded: Loaded, plan: Plan, facts: Facts | None = None) -> Findings:
+    """Everything that is wrong or doubtful, top to bottom. `plan` is the one that was made of `loaded`.
+
+    With `facts` also what the providers made is held against the plan.
+    """
     errors = [*refusals(loaded), *broken(loaded, plan)]
-    case = Case(View.of(loaded), plan)
+    view = View.of(loaded)
+    case = Case(view, plan)
     doubts = [*warnings(loaded), *(fault for rule in WARNINGS for fault in rule(case))]
+    if facts is not None:
+        standing_case = standing.Standing(view, plan, facts)
+        errors += [fault for rule in standing.ERRORS for fault in rule(standing_case)]
+        doubts += [fault for rule in standing.WARNINGS for fault in rule(standing_case)]
     # A doubt about a setting that is refused anyway says nothing new.
     refused = {one.path for fault in errors for one in (fault, *fault.others)}
     return Findings(
