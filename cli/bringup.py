@@ -144,8 +144,10 @@ def bring_up(
     teller = Teller(job, run, progress)
 
     def settle(names: tuple[str, ...]) -> tuple[str, ...]:
+        before = int(run.details.get("hosts changed", 0))
         report = fleet.converge(job, facts, progress, only=names, run_id=run.id, check=run.check)
         fleet.record(job, run, report)
+        run.details["hosts changed"] = before + int(run.details["hosts changed"])
         fleet.check(report)
         return tuple(one.host for one in report.reports if one.changed)
 
@@ -202,10 +204,12 @@ def _validation(job: Job, facts: Facts, work: Work) -> None:
 def _addons(job: Job, work: Work, progress: output.Progress) -> None:
     """The cluster's configuration; charts go through helm where DAIKU_CHARTS names a folder of archives."""
     from daiku.apply.phases.addons import addons, words
+    from daiku.cli import objects
     from daiku.render.cluster import cluster_tree
 
+    tree = cluster_tree(job.plan)
     with work.teller.step("add-ons", "", "apply the cluster's configuration") as did:
-        report = addons(work, cluster_tree(job.plan))
+        report = addons(work, tree, charts=objects.charts(tree, None, progress.detail))
         lines = words(report)
         if report.changed:
             did += lines
