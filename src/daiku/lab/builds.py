@@ -8,7 +8,7 @@ import threading
 from daiku.errors import MissingToolError
 from daiku.lab.hosts import Programs
 from daiku.lab.tools.build import provide_all
-from daiku.lab.tools.catalog import HELM, KWOK
+from daiku.lab.tools.catalog import HELM
 
 _log = logging.getLogger("daiku.lab.builds")
 _STOP_SECONDS = 10.0
@@ -19,7 +19,7 @@ class _StoppedError(Exception):
 
 
 class Builds:
-    """A thread that finds or builds what the hosts run, then helm and kwok for the operator's side."""
+    """A thread that finds or builds what the hosts run, then helm for the operator's side."""
 
     def __init__(self, programs: Programs) -> None:
         self._programs = programs
@@ -44,7 +44,7 @@ class Builds:
     def _run(self) -> None:
         try:
             self._programs.build(self._told)
-            provide_all((HELM, KWOK), self._told)
+            provide_all((HELM,), self._told)
         except _StoppedError:
             return
         except MissingToolError as error:

@@ -17,8 +17,10 @@ from pathlib import Path
 from daiku.errors import LabError
 from daiku.lab.hosts.guest.boot import PROGRAMS_SHOWN, TOOLS_SHOWN
 from daiku.lab.hosts.guest.commands import PROGRAMS
+from daiku.lab.hosts.guest.kwok import write_stages
 
 CODE = "usr/lib/daiku-lab"
+STAGES = f"{CODE}/kwok-stages.yaml"
 _HIDDEN_FOLDERS = (
     "boot",
     "etc/apt/auth.conf.d",
@@ -123,6 +125,20 @@ RestartSec=10
 [Install]
 WantedBy=multi-user.target
 """,
+    "kwok.service": f"""\
+[Unit]
+Description=KWOK plays the nodes that lab-nodes makes
+
+[Service]
+ExecStart=/usr/bin/kwok --kubeconfig=/etc/kubernetes/admin.conf --config=/{STAGES} --manage-all-nodes=false \
+--manage-nodes-with-annotation-selector=kwok.x-k8s.io/node=fake --node-lease-duration-seconds=40 \
+--server-address=127.0.0.1:10247 --v=WARN
+Restart=always
+RestartSec=2
+
+[Install]
+WantedBy=multi-user.target
+""",
     "kubelet.service.d/10-kubeadm.conf": """\
 [Service]
 Environment="KUBELET_KUBECONFIG_ARGS=--bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
@@ -164,6 +180,7 @@ def build(layer: Path, programs: Path | None) -> tuple[str, str]:
     interpreter, prefix = _interpreter()
     _code(layer, interpreter)
     _settings(layer)
+    write_stages(layer / STAGES)
     for folder in (PROGRAMS_SHOWN, TOOLS_SHOWN):
         (layer / folder).mkdir(parents=True, exist_ok=True)
     if not Path("/usr/bin/python3").exists():

@@ -10,7 +10,7 @@ from pathlib import Path
 from daiku.lab.hosts.guest.boot import TOOLS_SHOWN
 from daiku.lab.tools.build import provide_all
 from daiku.lab.tools.cache import cache_root
-from daiku.lab.tools.catalog import KUBERNETES, Tool
+from daiku.lab.tools.catalog import KUBERNETES, KWOK, Tool
 from daiku.lab.tools.progress import Progress
 
 FOLDER = "programs"
@@ -35,7 +35,7 @@ class Programs:
             progress(line)
 
         self._say("progress", "it is being looked for")
-        provide_all(KUBERNETES, told, environ, ready=self.publish)
+        provide_all((*KUBERNETES, KWOK), told, environ, ready=self.publish)
 
     def publish(self, tool: Tool, path: Path) -> None:
         """Show a program to the hosts: a link into the cache, which they see too; else a copy."""

@@ -84,6 +84,12 @@ def kubelet(arguments: list[str]) -> int:
     return main(arguments)
 
 
+def lab_nodes(arguments: list[str]) -> int:
+    from daiku.lab.hosts.guest.kwok import lab_nodes
+
+    return lab_nodes(arguments)
+
+
 PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "/usr/bin/systemctl": systemctl,
     "/usr/bin/hostnamectl": hostnamectl,
@@ -97,6 +103,8 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "/usr/bin/kubectl": programs.kubectl,
     "/usr/bin/etcdctl": programs.etcdctl,
     "/usr/bin/etcdutl": programs.etcdutl,
+    "/usr/bin/kwok": programs.kwok,
+    "/usr/sbin/lab-nodes": lab_nodes,
 }
 """Where each program stands in a host."""
 

@@ -83,6 +83,10 @@ def etcdutl(arguments: list[str]) -> int:
     return _run("etcdutl", arguments)
 
 
+def kwok(arguments: list[str]) -> int:
+    return _run("kwok", arguments)
+
+
 def _run(name: str, arguments: list[str]) -> int:
     os.execv(_wait(name), [name, *arguments])  # noqa: S606
 

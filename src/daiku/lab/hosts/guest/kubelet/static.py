@@ -14,7 +14,8 @@ from daiku.lab.hosts.guest.kubelet.manifest import StaticPod, image_parts, read_
 from daiku.lab.hosts.guest.kubelet.processes import Process
 
 _GRACE_SECONDS = 30.0
-_LONGEST_PAUSE = 30.0
+_PAUSE, _LONGEST_PAUSE = 2.0, 30.0
+"""Seconds from an end to the next start: at first as long as a kubelet takes to notice and to act, then twice that."""
 LOGS = Path("/var/log/pods")
 
 
@@ -22,6 +23,7 @@ LOGS = Path("/var/log/pods")
 class _Container:
     restarts: int = -1
     next_start: float = 0.0
+    dead: bool = False
     kill_at: float = 0.0
     waiting: str = "ContainerCreating"
     told: str = ""
@@ -73,6 +75,9 @@ class StaticPods:
     def _start(self, key: str, pod: StaticPod, container: dict[str, Any]) -> None:
         known = self._containers.setdefault(key, _Container())
         known.kill_at = 0.0
+        if known.restarts >= 0 and not known.dead:
+            known.dead = True
+            known.next_start = time.monotonic() + min(_LONGEST_PAUSE, max(_PAUSE, 2.0**known.restarts))
         if time.monotonic() < known.next_start:
             return
         name, version = image_parts(container.get("image", ""))
@@ -82,7 +87,7 @@ class StaticPods:
             self._tell(known, f"{key}: there is no program for the image {container.get('image')} (yet)")
             return
         known.restarts += 1
-        known.next_start = time.monotonic() + min(_LONGEST_PAUSE, 2.0**known.restarts)
+        known.dead = False
         known.waiting = "CrashLoopBackOff"
         try:
             run = run_of(pod, container, program)
@@ -108,7 +113,7 @@ class StaticPods:
             self.log(f"{key}: its manifest changed or is gone: ending process {process.pid}")
             known.kill_at = time.monotonic() + _GRACE_SECONDS
             # What comes next is another pod: it starts at once and counts anew.
-            known.restarts, known.next_start = -1, 0.0
+            known.restarts, known.next_start, known.dead = -1, 0.0, False
             processes.send(process, signal.SIGTERM)
         elif time.monotonic() > known.kill_at:
             processes.send(process, signal.SIGKILL)

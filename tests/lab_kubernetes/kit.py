@@ -1,0 +1,228 @@
+"""Part of the example cluster on the lab's hosts, with the files of its bundles, and words to drive kubeadm there."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from daiku.apply.targets import login_user
+from daiku.lab.hosts import Hosts
+from daiku.lab.topology import (
+    INTERNET,
+    Balancer,
+    Forward,
+    Machine,
+    Nic,
+    RealServer,
+    Router,
+    Segment,
+    Topology,
+    VirtualIp,
+)
+from daiku.plan.model import NodePlan, Plan
+from daiku.render.bundle import HostBundle
+from daiku.render.host_kubernetes import DISCOVERY, KUBEADM
+
+ADMIN = "--kubeconfig /etc/kubernetes/admin.conf"
+CARRIED = ("/etc/daiku/", "/etc/sysctl.d/", "/etc/modules-load.d/")
+"""Of a bundle, what Kubernetes needs. The network is as the first boot has it."""
+
+
+@dataclass
+class Cluster:
+    """Machines of `plan` whose names are in `names`, reached through forwarded ports of `address`."""
+
+    hosts: Hosts
+    plan: Plan
+    bundles: Mapping[str, HostBundle]
+    names: tuple[str, ...]
+    key: Path
+    address: str
+    off: set[str] = field(default_factory=set[str])
+    seconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    @property
+    def nodes(self) -> list[NodePlan]:
+        return [node for node in self.plan.nodes if node.name in self.names]
+
+    @property
+    def control_planes(self) -> list[str]:
+        return [node.name for node in self.nodes if node.role == "control-plane"]
+
+    def apply(self) -> None:
+        """Make the hosts as they should be, without those that are `off`."""
+        self.hosts.apply(self._topology())
+
+    def ssh(self, name: str, command: str, *, stdin: str = "", check: bool = True, limit: float = 90) -> str:
+        """Run a shell command as root; its output, standard error after it."""
+        node = next(node for node in self.nodes if node.name == name)
+        options = ("StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "BatchMode=yes")
+        flags = [
+            word for option in (*options, "ConnectTimeout=5", "LogLevel=ERROR") for word in ("-o", option)
+        ]
+        reach = [
+            "-i",
+            str(self.key),
+            *flags,
+            "-p",
+            str(self._port(name)),
+            f"{login_user(node)}@{self.address}",
+        ]
+        done = subprocess.run(
+            ["ssh", "-F", "none", *reach, f"sudo sh -c {shlex.quote(command)}"],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        assert not check or done.returncode == 0, f"{name}: {command}: exit {done.returncode}\n{said}"
+        return said
+
+    def write(self, name: str, path: str, text: str) -> None:
+        self.ssh(name, f"mkdir -p $(dirname {path}); umask 077; cat > {path}", stdin=text)
+
+    def kubectl(self, words: str, *, on: str = "") -> str:
+        return self.ssh(on or self.control_planes[0], f"kubectl {ADMIN} {words}")
+
+    def get(self, words: str, *, on: str = "") -> Any:
+        return json.loads(self.kubectl(f"get {words} -o json", on=on))
+
+    def rendered(self) -> None:
+        """Put the files of the bundles on the hosts, as the apply engine does."""
+
+        def carry(name: str) -> None:
+            parts = [
+                f"mkdir -p {Path(file.path).parent}; umask 077; cat > {file.path} <<'@'\n{file.content.decode()}@\n"
+                for file in self.bundles[name].files
+                if file.path.startswith(CARRIED)
+            ]
+            self.ssh(name, "sh -e", stdin="".join(parts) + "sysctl -q --system\n")
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(carry, self.names))
+
+    def init(self) -> None:
+        first = self.control_planes[0]
+        self._timed("init", first, f"kubeadm init --config {KUBEADM}/init.yaml --upload-certs")
+
+    def join(self, name: str) -> None:
+        """As the phases do: a short-lived token in a file in memory, a certificate key for a control plane."""
+        first = next(other for other in self.control_planes if other != name)
+        token = self.ssh(first, f"kubeadm {ADMIN} token create --ttl 10m").split()[0]
+        cluster = {
+            "server": f"https://{self.plan.api_endpoint}",
+            "certificate-authority": "/run/daiku/kubeadm/ca.crt",
+        }
+        discovery = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": cluster}],
+            "users": [{"name": "u", "user": {"token": token}}],
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "current-context": "x",
+        }
+        self.write(name, "/run/daiku/kubeadm/ca.crt", self.ssh(first, "cat /etc/kubernetes/pki/ca.crt"))
+        self.write(name, DISCOVERY, yaml.safe_dump(discovery))
+        file = f"{KUBEADM}/join.yaml"
+        if name in self.control_planes:
+            # Without this kubeadm uploads what it finds in the API server's own ClusterConfiguration.
+            key = self.ssh(
+                first, f"kubeadm {ADMIN} init phase upload-certs --upload-certs 2>/dev/null"
+            ).split()[-1]
+            join = yaml.safe_load(self.bundles[name].file(file).content)
+            join["controlPlane"]["certificateKey"] = key
+            file = "/run/daiku/kubeadm/join.yaml"
+            self.write(name, file, yaml.safe_dump(join))
+        self._timed(f"join {name}", name, f"kubeadm join --config {file}")
+
+    def power(self, name: str, *, on: bool) -> None:
+        (self.off.discard if on else self.off.add)(name)
+        self.apply()
+
+    def processes(self, name: str) -> dict[str, int]:
+        """PID of each static pod's program on a host."""
+        found = self.ssh(name, "pgrep -l '^(etcd|kube-)' || true").splitlines()
+        return {line.split()[1]: int(line.split()[0]) for line in found}
+
+    def close(self) -> None:
+        self.hosts.close()
+
+    def _timed(self, what: str, name: str, command: str) -> None:
+        started = time.monotonic()
+        self.ssh(name, command, limit=180)
+        self.seconds[what] = round(time.monotonic() - started, 1)
+
+    def _port(self, name: str) -> int:
+        return 2200 + self.names.index(name)
+
+    def _topology(self) -> Topology:
+        public = self.key.with_suffix(".pub").read_text()
+        machines: list[Machine] = []
+        for number, node in enumerate(self.nodes):
+            nic = Nic(
+                node.interface, f"02:00:00:00:00:{number:02x}", "node", (node.address_cidr,), node.gateway
+            )
+            power = node.name not in self.off
+            machines.append(
+                Machine(
+                    node.name,
+                    "vm",
+                    power,
+                    1,
+                    f"{node.name}-1",
+                    node.name,
+                    login_user(node),
+                    (public,),
+                    (nic,),
+                )
+            )
+        prefix = self.plan.node_network.cidr.partition("/")[2]
+        legs = (
+            Nic("eth0", "02:aa:00:00:00:01", INTERNET, ("198.51.100.10/24",), "198.51.100.1"),
+            Nic("eth1", "02:aa:00:00:00:02", "node", (f"{self.plan.node_network.gateway}/{prefix}",)),
+        )
+        forwards = tuple(Forward(self._port(node.name), node.address, 22) for node in self.nodes)
+        router = Router("r", True, self.address, legs, forwards, nat=True)
+        segments = (Segment("node", self.plan.node_network.mtu), Segment(INTERNET))
+        return Topology(segments, tuple(machines), (router,), (self._balancer(prefix),))
+
+    def _balancer(self, prefix: str) -> Balancer:
+        planned = self.plan.load_balancer
+        assert planned is not None
+        nic = Nic("eth0", "02:bb:00:00:00:01", "node", (f"{planned.addresses[0]}/{prefix}",), planned.gateway)
+        vips = tuple(
+            VirtualIp(
+                vip.address,
+                vip.port,
+                tuple(
+                    replace(RealServer(s.address, s.port, True), check=vip.check, path=vip.path)
+                    for s in vip.servers
+                ),
+            )
+            for vip in planned.vips
+        )
+        return Balancer("lb", True, nic, vips)
+
+
+def until(condition: Callable[[], bool], what: str, limit: float = 60) -> float:
+    """Wait for a condition; the seconds it took. An assertion of its own counts as `not yet`."""
+    started = time.monotonic()
+    while True:
+        try:
+            if condition():
+                return time.monotonic() - started
+        except AssertionError:
+            pass
+        assert time.monotonic() - started < limit, f"after {limit:.0f} s: not {what}"
+        time.sleep(0.3)
