@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
-from daiku.cli.common import file_option, json_option, patience_option
+from daiku.cli.common import file_option, json_option, patience_option, yes_option
+from daiku.cli.objects import cluster_options
 
 if TYPE_CHECKING:
     from daiku.cli.job import Job
@@ -64,13 +65,17 @@ _hosts = click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @click.command()
 @file_option
 @json_option
+@cluster_options
 @_hosts
-def diff(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
+def diff(file: Path, as_json: bool, objects: bool, charts: Path | None, hosts: tuple[str, ...]) -> None:
     """Show how the live hosts differ from the configuration. Nothing is changed."""
     from daiku.cli import fleet
     from daiku.cli.job import open_job
 
     job = open_job(file)
+    if objects:
+        _diff_objects(job, charts, hosts, as_json=as_json)
+        return
     progress = output.Progress(quiet=as_json)
     facts = job.need_facts()
     fleet.need_names(hosts, (node.name for node in facts.nodes))
@@ -83,17 +88,49 @@ def diff(file: Path, as_json: bool, hosts: tuple[str, ...]) -> None:
     fleet.check(report)
 
 
+def _diff_objects(job: Job, charts: Path | None, hosts: tuple[str, ...], *, as_json: bool) -> None:
+    from daiku.apply.cluster.model import Prune
+    from daiku.cli import bringup, objects
+
+    objects.need_no_hosts(hosts)
+    progress = output.Progress(quiet=as_json)
+    with bringup.looking(job, job.need_facts()) as work, progress.waiting("comparing the cluster's objects"):
+        report = objects.converge(job, work, progress, charts, dry_run=True, prune=Prune.SAFE)
+    if as_json:
+        output.emit_json(objects.as_json(report))
+    else:
+        objects.show(report, diffs=True)
+    report.check()
+
+
 @click.command()
 @file_option
 @json_option
+@yes_option
 @patience_option
+@cluster_options
+@click.option(
+    "--prune", is_flag=True, help="With --cluster: delete also what takes data or other things with it; asks."
+)
 @_hosts
-def apply(file: Path, as_json: bool, patience: float, hosts: tuple[str, ...]) -> None:
+def apply(
+    file: Path,
+    as_json: bool,
+    yes: bool,
+    patience: float,
+    objects: bool,
+    charts: Path | None,
+    prune: bool,
+    hosts: tuple[str, ...],
+) -> None:
     """Bring the hosts (all, or those named) to the configuration. The infrastructure is left alone."""
     from daiku.cli import fleet
     from daiku.cli.job import open_job
 
     job = open_job(file)
+    if objects:
+        _apply_objects(job, charts, hosts, prune=prune, yes=yes, as_json=as_json)
+        return
     facts = job.need_facts()
     fleet.need_names(hosts, (node.name for node in facts.nodes))
     progress = output.Progress(quiet=as_json)
@@ -109,3 +146,30 @@ def apply(file: Path, as_json: bool, patience: float, hosts: tuple[str, ...]) ->
         else:
             fleet.show(report)
         fleet.check(report)
+
+
+def _apply_objects(
+    job: Job, charts: Path | None, hosts: tuple[str, ...], *, prune: bool, yes: bool, as_json: bool
+) -> None:
+    from daiku.apply.cluster.model import Prune
+    from daiku.cli import bringup, objects
+
+    objects.need_no_hosts(hosts)
+    facts = job.need_facts()
+    progress = output.Progress(quiet=as_json)
+    how = Prune.SAFE
+    with job.exclusively("apply") as run, bringup.looking(job, facts) as work:
+        if prune:
+            with progress.waiting("looking for what is wanted no more"):
+                rehearsal = objects.converge(job, work, progress, charts, dry_run=True, prune=Prune.SAFE)
+            objects.agree_to_destroy(rehearsal, yes=yes)
+            how = Prune.DESTRUCTIVE
+        teller = bringup.Teller(job, run, progress)
+        with teller.step("add-ons", "", "apply the cluster's configuration") as did:
+            report = objects.converge(job, work, progress, charts, dry_run=False, prune=how)
+            did += [f"{change.what} {change.ref}" for change in report.changes]
+        if as_json:
+            output.emit_json(objects.as_json(report))
+        else:
+            objects.show(report)
+        report.check()

@@ -23,6 +23,7 @@ from daiku.plan.model import Plan
 from daiku.render.cluster import cluster_tree
 from daiku.spec.load import parse
 from daiku.wire.kubernetes import KubernetesApi, connect
+from tests.kubernetes.conftest import Place
 from tests.kubernetes.control_plane import ControlPlane
 from tests.render.plans import example, plan
 
@@ -105,6 +106,22 @@ def test_every_rendered_object_passes_a_strict_rehearsal(api: KubernetesApi, nam
         except ApiError as error:
             refused.append(f"{one.source} {one.ref}: {error} ({error.hint})")
     assert not refused, "\n".join(refused)
+
+
+def test_the_whole_example_is_applied_and_a_second_run_writes_nothing(
+    api: KubernetesApi, place: Place
+) -> None:
+    objects = rendered("cluster")
+    place.api = api
+    first = place.converge(*(one.body for one in objects), timeout=0)
+    assert not first.failures
+    assert len(first.changes) + len(first.unchanged) == len(objects)
+    second = place.converge(*(one.body for one in objects), timeout=0)
+    assert [(change.ref, change.fields) for change in second.changes] == []
+    assert second.writes == 0
+    # What is served, the inventory, one call a kind; and one for each object that the server writes in another way.
+    kinds = {(one.api_version, one.ref.kind) for one in objects}
+    assert second.calls <= 3 + len(kinds) + len(objects) // 4, second.calls
 
 
 def test_a_misspelt_field_of_a_project_is_found(api: KubernetesApi) -> None:

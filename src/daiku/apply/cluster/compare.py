@@ -27,15 +27,19 @@ def marked(wanted: Wanted, cluster: str) -> Object:
     return {**body, "metadata": {**metadata, "annotations": annotations}}
 
 
+def same_mark(live: Object, applied: Object) -> bool:
+    """Whether daiku last applied just this object."""
+    mark = applied["metadata"]["annotations"][DIGEST_ANNOTATION]
+    return cast("Object", live["metadata"].get("annotations") or {}).get(DIGEST_ANNOTATION) == mark
+
+
 def settled(live: Object, applied: Object) -> bool:
     """Whether applying would surely change nothing, known without asking the server.
 
-    The digest on the live object says that daiku last applied just this, so it owns just these fields; and each
-    of them still has its value. False where the server writes a value in another way: then it must be asked.
+    The mark says that daiku last applied just this, so it owns just these fields; and each of them still has its
+    value. False where the server writes a value in another way: then it must be asked.
     """
-    annotations = cast("Object", live.get("metadata", {}).get("annotations") or {})
-    mark = applied["metadata"]["annotations"][DIGEST_ANNOTATION]
-    return annotations.get(DIGEST_ANNOTATION) == mark and _covers(live, applied)
+    return same_mark(live, applied) and _covers(live, applied)
 
 
 def field_changes(before: Object, after: Object) -> tuple[FieldChange, ...]:

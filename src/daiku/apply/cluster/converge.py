@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from daiku.apply.cluster import inventory
-from daiku.apply.cluster.compare import field_changes, marked, settled
+from daiku.apply.cluster.compare import field_changes, marked, same_mark, settled
 from daiku.apply.cluster.model import (
     OWNER_LABEL,
     ChartResult,
     ClusterReport,
     Failure,
+    FieldChange,
     Note,
     Object,
     ObjectChange,
@@ -181,17 +182,13 @@ class _Run:
             live = self._api.get(one.api_version, one.ref.kind, one.ref.name, one.ref.namespace)
         if not self._dry_run:
             self._say(f"applying {one.ref}")
-        after, taken = self._send(body)
+        # The mark says that this was applied, yet a value differs: drift, or only the server's way to write it.
+        doubtful = live is not None and same_mark(live, body)
+        after, taken = self._send(body, dry_run=self._dry_run or doubtful)
         fields = () if live is None else field_changes(live, after)
-        same = live is not None and live["metadata"].get("resourceVersion") == after["metadata"].get(
-            "resourceVersion"
-        )
-        if live is None:
-            change = ObjectChange(one.ref, "create", (), taken, one.source)
-        elif same and not fields:
-            change = None
-        else:
-            change = ObjectChange(one.ref, "update", fields, taken, one.source)
+        change = _change(one, live, after, fields, taken)
+        if change is not None and doubtful and not self._dry_run:
+            after, taken = self._send(body, dry_run=False)
         self._done(one.ref, after, change)
 
     def _done(self, ref: Ref, state: Object, change: ObjectChange | None) -> None:
@@ -228,15 +225,15 @@ class _Run:
                 return f"{api_version} is not served yet"
         return ""
 
-    def _send(self, body: Object) -> tuple[Object, str]:
+    def _send(self, body: Object, *, dry_run: bool) -> tuple[Object, str]:
         """Apply one object; what another manager had set is asked for by name, then taken back."""
         try:
-            return self._api.apply(body, dry_run=self._dry_run, force=False), ""
+            return self._api.apply(body, dry_run=dry_run, force=False), ""
         except ConflictError as conflict:
             if not self._force or conflict.code != "Conflict" or "another manager owns" not in conflict.hint:
                 raise
             taken = conflict.hint.removeprefix("another manager owns ")
-            return self._api.apply(body, dry_run=self._dry_run, force=True), taken
+            return self._api.apply(body, dry_run=dry_run, force=True), taken
 
     def _labelled(self, one: Wanted) -> dict[Ref, Object]:
         """The live objects of the same kind that bear the cluster's label: one call a kind."""
@@ -297,3 +294,15 @@ class _Run:
         except (UnreachableError, NotFoundError):
             return reason
         return "; ".join(part for part in (reason, pods_reason(pods)) if part)
+
+
+def _change(
+    one: Wanted, live: Object | None, after: Object, fields: tuple[FieldChange, ...], taken: str
+) -> ObjectChange | None:
+    """What the server's answer means; None: nothing. `live` is the object before, None where there was none."""
+    if live is None:
+        return ObjectChange(one.ref, "create", (), taken, one.source)
+    same = live["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion")
+    if not fields and (same or same_mark(live, after)):
+        return None
+    return ObjectChange(one.ref, "update", fields, taken, one.source)

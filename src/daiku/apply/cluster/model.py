@@ -94,10 +94,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """An object and a reason: why it is not ready, why it was kept, or which failure it stands behind."""
+    """An object and a reason: why it is not ready, why it was kept, or which failure it stands behind.
+
+    `asks`: it was kept only because nobody was asked yet.
+    """
 
     ref: Ref
     reason: str
+    asks: bool = False
 
 
 @dataclass(frozen=True, slots=True)

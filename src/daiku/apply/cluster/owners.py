@@ -21,6 +21,7 @@ _CHARTS: Final = {
     "resource.nvidia.com": "dra-driver-nvidia-gpu",
     "sriovnetwork.openshift.io": "sriov-network-operator",
     "trainer.kubeflow.org": "kubeflow-trainer",
+    "traefik.io": "traefik",
     "whereabouts.cni.cncf.io": "whereabouts-chart",
 }
 

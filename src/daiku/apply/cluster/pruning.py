@@ -9,6 +9,7 @@ from typing import Any, cast
 from daiku.apply.cluster.inventory import Entry
 from daiku.apply.cluster.model import OWNER_LABEL, Note, Object, Prune, Ref, ref_of
 from daiku.apply.cluster.order import rank
+from daiku.errors import ApiError, UnreachableError
 from daiku.wire.kubernetes import KubernetesApi
 
 _DATA = {
@@ -48,7 +49,7 @@ def doomed(
         elif prune is Prune.NOTHING:
             kept.append(Note(entry.ref, "nothing is deleted in this run"))
         elif prune is Prune.SAFE and (danger := _danger(api, live, going)):
-            kept.append(Note(entry.ref, danger))
+            kept.append(Note(entry.ref, danger, asks=True))
         else:
             going[entry.ref] = live
     return tuple(going.values()), tuple(kept)
@@ -81,7 +82,15 @@ def _others(api: KubernetesApi, namespace: str, going: Collection[Ref]) -> list[
     for how in api.all_kinds():
         if not how.namespaced or how.kind in _NOBODYS or not {"list", "delete"} <= set(how.verbs):
             continue
-        for item in api.list(how.api_version, how.kind, namespace=namespace):
+        try:
+            items = api.list(how.api_version, how.kind, namespace=namespace)
+        except UnreachableError:
+            raise
+        except ApiError as error:
+            # What cannot be seen may be there.
+            found.add(f"{how.kind} (cannot be listed: {error.message})")
+            continue
+        for item in items:
             metadata = cast("dict[str, Any]", item["metadata"])
             goes = ref_of(item) in going
             claim = how.kind == "PersistentVolumeClaim"
