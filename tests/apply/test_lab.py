@@ -143,6 +143,6 @@ def test_a_host_that_loses_power_in_the_middle(lab: Lab, machines: dict[int, Mac
     report = converge(lab, {"host4": slow}, pins, on_event=reset)
     # The host is back before we give up: the files stay, only the trigger that had not ended runs again.
     assert report.failures == ()
-    assert [t.name for t in report.reports[0].triggers] == ["slow"]
+    assert [t.name for t in report.reports[0].triggers] == ["note", "slow"]
     assert lab.ssh(4, "cat /etc/motd; wc -l < /var/log/noted", "ubuntu") == "this is host4\n1"
     assert not any(r.changed for r in converge(lab, {"host4": slow}, pins).reports)

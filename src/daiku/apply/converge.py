@@ -22,8 +22,11 @@ TRIGGER_SECONDS = 900.0
 CONFIRM_SECONDS = 60.0
 """How long after a guarded trigger (a new network) a host waits to be reached before it takes the change back."""
 
+REBOOT_SECONDS = 1800.0
+"""Most that a machine may take to restart: servers with much memory test it for a quarter of an hour."""
+
 OnStep = Callable[[str, str], None]
-"""Called with a step (`files`, `trigger`, `reconnect`) and a message."""
+"""Called with a step (`files`, `trigger`, `reboot`, `reconnect`) and a message."""
 SecretOf = Callable[[str], bytes]
 """The secret of a name, as base64."""
 Approve = Callable[[HostReport], None]
@@ -89,8 +92,7 @@ def converge(
         sent, trips = talk.sent, talk.round_trips
     if ran is None:
         assert reconnect is not None
-        on_step("reconnect", "the connection was lost while the host changed")
-        ran, more_sent, more_trips = _resume(reconnect, bundle, manifest, on_step, silence)
+        ran, more_sent, more_trips = _resume_all(reconnect, bundle, manifest, on_step, silence)
         sent, trips = sent + more_sent, trips + more_trips
     triggers = tuple(TriggerRun(str(r["name"]), float(r["seconds"])) for r in ran)
     return HostReport(bundle.host, digest, changes, triggers, False, sent, trips, _since(began), drift)
@@ -116,6 +118,24 @@ def _begin(
         retries -= 1
         on_step("reconnect", "the connection was lost before anything changed")
         session = stack.enter_context(reconnect())
+
+
+def _resume_all(
+    reconnect: Callable[[], Session],
+    bundle: HostBundle,
+    manifest: dict[str, Any],
+    on_step: OnStep,
+    silence: float,
+) -> tuple[list[dict[str, Any]], int, int]:
+    """As _resume; again and again while the bundle restarts the machine, whose old sshd may answer once more."""
+    end = time.monotonic() + (REBOOT_SECONDS if any(t.reboot for t in bundle.triggers) else 0.0)
+    while True:
+        on_step("reconnect", "the connection was lost while the host changed")
+        try:
+            return _resume(reconnect, bundle, manifest, on_step, silence)
+        except HostUnreachableError:
+            if time.monotonic() > end:
+                raise
 
 
 def _resume(

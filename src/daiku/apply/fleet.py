@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from daiku.apply.converge import CONFIRM_SECONDS, Approve, SecretOf, StoppedError, converge
+from daiku.apply.converge import CONFIRM_SECONDS, REBOOT_SECONDS, Approve, SecretOf, StoppedError, converge
 from daiku.apply.conversation import SILENCE_SECONDS
 from daiku.apply.report import FleetReport, HostReport
 from daiku.apply.targets import Target, Targets
@@ -276,13 +276,15 @@ def _host(work: _Work, target: Target, bundle: HostBundle, jump: Session | None)
 def _converge(
     work: _Work, session: Session, target: Target, bundle: HostBundle, jump: Session | None
 ) -> HostReport:
+    restarts = any(trigger.reboot for trigger in bundle.triggers)
+    away = REBOOT_SECONDS if restarts else work.settings.confirm + RECONNECT_SECONDS
     return converge(
         session,
         bundle,
         dry_run=work.dry_run,
         run_id=work.run_id,
         root=work.settings.root,
-        reconnect=lambda: work.connect(target, jump, work.settings.confirm + RECONNECT_SECONDS),
+        reconnect=lambda: work.connect(target, jump, away),
         stopped=lambda: not work.may_begin(),
         silence=work.settings.silence,
         confirm=work.settings.confirm,

@@ -94,6 +94,7 @@ _TRIGGERS: dict[str, tuple[int, int, str]] = {
     "sshd": (1, 5, ""),
     "packages": (30, 10 * MINUTE, "packages are installed; their services may restart"),
     "units": (1, 60, "services that are not running are started"),
+    "reboot": (60, 15 * MINUTE, "the machine restarts: everything that runs on it stops meanwhile"),
 }
 _TRIGGER = (1, 10, "")
 _FILES = (1, 10)
@@ -125,7 +126,8 @@ def of_host(files: int, triggers: Iterable[str], *, fresh: bool = False) -> Esti
         low, high = _FILES
     disturbed: list[str] = []
     for name in triggers:
-        least, most, disturbs = _TRIGGERS.get(name, _TRIGGER)
+        kind = "reboot" if name.startswith("reboot") else name
+        least, most, disturbs = _TRIGGERS.get(kind, _TRIGGER)
         low, high = low + least, high + most
         if disturbs and not fresh:
             disturbed.append(disturbs)

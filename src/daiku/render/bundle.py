@@ -69,7 +69,9 @@ class Trigger:
     `guarded`: it can cut the machine off. The files in the directories of its files are remembered before they
     change, and come back, with the command run once more, unless we still reach the machine afterwards.
     `packages`: exact versions by name. The command (apt's) gets those that are not installed as `name=version`,
-    and all are held.
+    and all are held. `reboot`: it restarts the machine. It runs after all others, and one restart serves all such
+    triggers; the run waits for the next boot and goes on. Its name begins with `reboot`, by which a plan knows what
+    it disturbs.
     """
 
     name: str
@@ -77,10 +79,15 @@ class Trigger:
     order: int
     guarded: bool = False
     packages: tuple[tuple[str, str], ...] = ()
+    reboot: bool = False
 
     def __post_init__(self) -> None:
         if not self.command:
             raise ValueError(f"trigger {self.name} has no command")
+        if self.reboot and (self.guarded or self.packages or not self.name.startswith("reboot")):
+            raise ValueError(
+                f"trigger {self.name} restarts the machine: it is named reboot..., and does only that"
+            )
 
     def as_json(self) -> dict[str, Any]:
         """Name and command, and what else is not as usual."""
@@ -89,6 +96,8 @@ class Trigger:
             value["guarded"] = True
         if self.packages:
             value["packages"] = [list(package) for package in self.packages]
+        if self.reboot:
+            value["reboot"] = True
         return value
 
 

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 
-from daiku.apply.helper import files, guard
+from daiku.apply.helper import files, guard, reboot
 from daiku.apply.helper.host import Host
 from daiku.apply.helper.live import unmet
 from daiku.apply.helper.packages import install
@@ -24,12 +24,13 @@ VERIFY_SECONDS = 10.0
 
 def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blobs: dict[str, bytes]) -> None:
     """Carry out what the survey found, and report. `blobs` holds the needed contents by SHA-256."""
-    before = host.record("intent.json")
+    before = reboot.settled(host, host.record("intent.json"))
     intent: dict[str, Any] = {
         "run": manifest["run"],
         "staged": [files.staged(host.at(change["path"])) for change in found["changes"]],
         "triggers": before.get("triggers", []),
         "ran": before.get("ran", {}),
+        "done": before.get("done", []) if before.get("run") == manifest["run"] else [],
     }
     try:
         host.write_record("intent.json", intent)
@@ -53,9 +54,10 @@ def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blo
     finally:
         discard(intent["staged"])
     host.wire.send({"kind": "event", "step": "files", "message": f"{len(found['changes'])} changed"})
-    ran: list[dict[str, Any]] = []
-    for trigger in manifest["triggers"]:
-        if trigger["name"] not in found["due"]:
+    ran: list[dict[str, Any]] = intent["done"]
+    due = [trigger for trigger in manifest["triggers"] if trigger["name"] in found["due"]]
+    for trigger in due:
+        if trigger.get("reboot"):
             continue
         host.wire.send({"kind": "event", "step": "trigger", "message": trigger["name"]})
         seconds = _run(host, trigger, manifest)
@@ -63,6 +65,8 @@ def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blo
         intent["triggers"] = [name for name in intent["triggers"] if name != trigger["name"]]
         intent["ran"] = {**intent["ran"], trigger["name"]: trigger["input"]}
         host.write_record("intent.json", intent)
+    if last := [trigger for trigger in due if trigger.get("reboot")]:
+        reboot.restart(host, last, intent, manifest["trigger_seconds"])
     verify(host, manifest)
     write_receipt(host, manifest, [change["path"] for change in found["changes"]], ran)
     host.wire.send({"kind": "report", "ran": ran})

@@ -9,6 +9,7 @@ import zlib
 
 from daiku.apply.helper import files, guard
 from daiku.apply.helper.host import Host
+from daiku.apply.helper.reboot import await_end, settled
 from daiku.apply.helper.survey import survey
 from daiku.apply.helper.wire import HelperError, Wire
 
@@ -26,6 +27,7 @@ def converse(wire: Wire, manifest: dict[str, Any]) -> None:
         host.lock(manifest["lock_seconds"], lambda: guard.answer_for(host))
     except OSError as error:
         raise files.failure(error, host.base) from None
+    await_end(host)
     if manifest["resumed"] and guard.was_restored(host):
         raise HelperError("network", guard.was_restored(host))
     for temporary in host.record("intent.json").get("staged", []):
@@ -38,6 +40,7 @@ def converse(wire: Wire, manifest: dict[str, Any]) -> None:
             or found["receipt"]["bundle"] != manifest["bundle"]
         ):
             _receive_as_is(host, manifest)
+            found["receipt"] = {key: host.record("receipt.json").get(key) for key in found["receipt"]}
         wire.send(found)
         return
     wire.send(found)
@@ -59,7 +62,9 @@ def _receive_as_is(host: Host, manifest: dict[str, Any]) -> None:
     """The machine is right already, but its receipt is not."""
     from daiku.apply.helper.change import write_receipt
 
-    write_receipt(host, manifest, [], [])
+    intent = settled(host, host.record("intent.json"))
+    ran = intent.get("done", []) if intent.get("run") == manifest["run"] else []
+    write_receipt(host, manifest, [], ran)
 
 
 def main(manifest: dict[str, Any]) -> None:

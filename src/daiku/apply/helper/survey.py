@@ -11,6 +11,7 @@ import stat
 
 from daiku.apply.helper.host import Host
 from daiku.apply.helper.live import unmet
+from daiku.apply.helper.reboot import settled
 from daiku.apply.helper.wire import HelperError, Wire
 
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
@@ -42,7 +43,7 @@ def survey(host: Host, manifest: dict[str, Any]) -> dict[str, Any]:
                 changes.append(change)
     if problems:
         raise HelperError("validate", "; ".join(sorted(problems)))
-    receipt, intent = host.record("receipt.json"), host.record("intent.json")
+    receipt, intent = host.record("receipt.json"), settled(host, host.record("intent.json"))
     changes += obsolete(host, manifest, receipt)
     drift = unmet(host.root, manifest["expectations"]) if manifest["expectations"] else []
     wanted = {want["path"]: want for want in manifest["files"]}
