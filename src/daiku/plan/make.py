@@ -53,7 +53,7 @@ def _plan(view: View) -> Plan:
         zone=cluster.sakura.zone,
         phase=cluster.phase,
         spec_digest=view.digest,
-        release=release_of(cluster),
+        release=release_of(cluster, view.lock),
         node_network=_node_network(cluster),
         pods_cidr=cluster.network.pods.cidr,
         pods_node_mask=cluster.network.pods.node_mask,

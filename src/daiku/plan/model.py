@@ -219,7 +219,12 @@ class AwsPlan(Frozen):
 
 
 class Release(Frozen):
-    """The locked versions of everything that a node or the cluster runs. Nothing floats."""
+    """The locked versions of everything that a node or the cluster runs. Nothing floats.
+
+    `images` are repository and tag by name, and `sources` says of each where it comes from, in one word; `registries`
+    gives the addresses of these words, from the cluster file. Digests (`sha256:...`) are those of the lock file:
+    `image_digests` of images, `chart_archives` of the files that helm installs; empty while there is no lock.
+    """
 
     name: str
     kubernetes: str
@@ -234,6 +239,10 @@ class Release(Frozen):
     packages: tuple[tuple[str, str], ...]
     charts: tuple[tuple[str, str], ...]
     images: tuple[tuple[str, str], ...]
+    sources: tuple[tuple[str, str], ...] = ()
+    registries: tuple[tuple[str, str], ...] = ()
+    image_digests: tuple[tuple[str, str], ...] = ()
+    chart_archives: tuple[tuple[str, str], ...] = ()
 
 
 class QosPlan(Frozen):

@@ -14,6 +14,7 @@ Check = Callable[[View], Iterator[Fault]]
 
 REFUSALS: tuple[Check, ...] = (
     control.release,
+    control.registries,
     control.quorum,
     control.bandwidth,
     control.vrrp,

@@ -12,6 +12,7 @@ from daiku.spec import defaults, locks
 from daiku.spec.cluster import Cluster
 from daiku.spec.fabric import Rail
 from daiku.spec.load import Loaded
+from daiku.spec.lockfile import ReleaseLock
 from daiku.spec.machines import GpuNode, GpuPool
 from daiku.spec.source import Path, Source
 
@@ -23,10 +24,11 @@ class View:
     cluster: Cluster
     source: Source
     digest: str
+    lock: ReleaseLock | None
 
     @classmethod
     def of(cls, loaded: Loaded) -> View:
-        return cls(loaded.cluster, loaded.source, loaded.digest)
+        return cls(loaded.cluster, loaded.source, loaded.digest, loaded.lock)
 
     @property
     def node_network(self) -> IPv4Network:
@@ -71,9 +73,23 @@ class View:
         return self.source.fault(path, message, hint, others=(self.source.fault(other, role),))
 
 
-def release_of(cluster: Cluster) -> Release:
-    """The release that the specification names; KeyError when this daiku does not know it."""
-    lock = locks.lock(cluster.release)
-    return Release.model_validate(
-        {k: tuple(sorted(v.items())) if isinstance(v, dict) else v for k, v in lock.items()}
-    )
+def release_of(cluster: Cluster, lock: ReleaseLock | None) -> Release:
+    """The release that the specification names, with its registries and the digests of the lock file, if there is one;
+    KeyError when this daiku does not know it. A digest of another version than the release's is left out."""
+    plain = {
+        k: tuple(sorted(v.items())) if isinstance(v, dict) else v
+        for k, v in locks.lock(cluster.release).items()
+    }
+    release = Release.model_validate(plain)
+    found: dict[str, tuple[tuple[str, str], ...]] = {
+        "registries": tuple(sorted((r.source, r.at) for r in cluster.registries))
+    }
+    if lock is not None:
+        tags = {name: reference.rpartition(":")[2] for name, reference in release.images}
+        images = ((n, o.digest) for n, o in lock.images.items() if tags.get(n) == o.version)
+        versions = dict(release.charts)
+        charts = (
+            (n, o.archive) for n, o in lock.charts.items() if o.archive and versions.get(n) == o.version
+        )
+        found |= {"image_digests": tuple(sorted(images)), "chart_archives": tuple(sorted(charts))}
+    return release.model_copy(update=found)

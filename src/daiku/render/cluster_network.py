@@ -12,7 +12,7 @@ from daiku.plan.model import Plan, RailPlan
 from daiku.plan.nodes import DOMAIN
 from daiku.render.cluster_parts import RAIL_GROUP_LABEL, Chart, Files, chart_note
 from daiku.render.engine import render
-from daiku.render.images import image
+from daiku.render.images import image, image_parts
 
 SRIOV_NAMESPACE = "sriov-network-operator"
 RAILS_NAMESPACE = "rails"
@@ -92,10 +92,9 @@ def network_parts(plan: Plan) -> Files:
     rails = tuple(rail_network(rail) for rail in plan.rails if rail.vfs)
     if not rails:
         return files
-    whereabouts = image(plan.release, "whereabouts")
-    repository, _, tag = whereabouts.rpartition(":")
+    repository, tag = image_parts(plan.release, "whereabouts")
     # This chart is published with every version of the program and carries its number.
-    note = Chart("whereabouts-chart", tag.removeprefix("v"), "whereabouts", "kube-system")
+    note = Chart("whereabouts-chart", tag.removeprefix("v").partition("@")[0], "whereabouts", "kube-system")
     return files | {
         "20-multus/multus.yaml": render(Multus(image(plan.release, "multus"), _daemon_config())),
         "21-whereabouts/chart.yaml": render(note),

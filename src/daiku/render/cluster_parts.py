@@ -8,7 +8,7 @@ from typing import ClassVar
 from daiku.plan.model import Plan
 from daiku.plan.nodes import DOMAIN
 from daiku.render.engine import render
-from daiku.render.images import chart_version
+from daiku.render.images import chart_sha256, chart_version
 
 POOL_LABEL = f"{DOMAIN}/pool"
 RAIL_GROUP_LABEL = f"{DOMAIN}/rail-group"
@@ -20,18 +20,20 @@ Files = dict[str, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """`release` is helm's name of the installation."""
+    """`release` is helm's name of the installation; `sha256` the archive's, empty while the release is not locked."""
 
     template: ClassVar[str] = "cluster/chart.yaml.j2"
     chart: str
     version: str
     release: str
     namespace: str
+    sha256: str = ""
 
 
 def chart_note(plan: Plan, chart: str, namespace: str) -> bytes:
     """The note beside a chart's values. ValueError: the release does not lock the chart."""
-    return render(Chart(chart, chart_version(plan.release, chart), chart, namespace))
+    version, sha256 = chart_version(plan.release, chart), chart_sha256(plan.release, chart)
+    return render(Chart(chart, version, chart, namespace, sha256))
 
 
 def gpu_pools(plan: Plan) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from daiku.spec.aws import Aws
 from daiku.spec.base import Disruption, Model, Name, OnChange
 from daiku.spec.machines import GpuPool, VmPool
 from daiku.spec.network import Access, LoadBalancer, Network
-from daiku.spec.platform import Kubernetes, Monitoring, Storage, Tenant
+from daiku.spec.platform import Kubernetes, Monitoring, Registry, Storage, Tenant
 
 
 class Sakura(Model):
@@ -36,6 +36,11 @@ class Cluster(Model):
             examples=['"2026.11"'],
         ),
     ]
+    registries: Annotated[
+        tuple[Registry, ...],
+        OnChange(Disruption.ROLLING_RESTART, "images are pulled by other names"),
+        Field(description="Registries of images, by source. Default: the container runtime's own."),
+    ] = ()
     phase: Annotated[Literal["verification", "production"], OnChange(Disruption.NONE)] = "verification"
     sakura: Sakura = Sakura()
     access: Access = Access()

@@ -13,7 +13,7 @@ from daiku.spec.base import Disruption, OnChange
 from daiku.spec.cluster import Cluster
 from daiku.spec.defaults import fill
 from daiku.spec.machines import GpuNode, GpuPool
-from daiku.spec.platform import Tenant
+from daiku.spec.platform import Registry, Tenant
 from daiku.spec.source import Path
 from daiku.spec.walk import settings
 
@@ -30,7 +30,12 @@ class Change:
     note: str
 
 
-_IDENTITY: dict[type[BaseModel], str] = {GpuPool: "name", GpuNode: "index", Tenant: "name"}
+_IDENTITY: dict[type[BaseModel], str] = {
+    GpuPool: "name",
+    GpuNode: "index",
+    Tenant: "name",
+    Registry: "source",
+}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from daiku.errors import Fault, SpecError
 from daiku.spec.cluster import Cluster
 from daiku.spec.defaults import fill
 from daiku.spec.faults import explain_error
+from daiku.spec.lockfile import ReleaseLock, path_of, read_lock
 from daiku.spec.source import Source, read
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -21,15 +23,23 @@ MAX_BYTES = 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A specification that is right by itself. `digest` is the SHA-256 of `canonical(cluster)`."""
+    """A specification that is right by itself. `digest` is the SHA-256 of `canonical(cluster)`; `lock` holds what the
+    lock file beside it says, if there is one."""
 
     cluster: Cluster
     source: Source
     digest: str
+    lock: ReleaseLock | None = None
 
 
 def load(path: Path) -> Loaded:
-    """Read and check a cluster file. Raises SpecError with every fault that was found."""
+    """Read and check a cluster file, and its lock file. Raises SpecError with every fault that was found."""
+    loaded = load_without_lock(path)
+    return dataclasses.replace(loaded, lock=read_lock(path_of(path), loaded.cluster.release))
+
+
+def load_without_lock(path: Path) -> Loaded:
+    """The cluster file alone: for whoever makes the lock file. SpecError."""
     return parse(_text(path), str(path))
 
 

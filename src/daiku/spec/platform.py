@@ -10,6 +10,25 @@ from pydantic import AfterValidator, Field
 from daiku.spec.base import AnyCidr, Disruption, Domain, Model, Name, OnChange
 
 
+class Registry(Model):
+    """Where the images of one source are found: its own registry, or a mirror that the machines reach."""
+
+    source: Annotated[
+        Literal["charts", "docker", "github", "kubernetes", "nvidia", "quay"],
+        OnChange(Disruption.ROLLING_RESTART, "images are pulled by other names"),
+        Field(description="Whose images: `daiku release show` lists them. `charts`: all helm charts."),
+    ]
+    at: Annotated[
+        str,
+        OnChange(Disruption.ROLLING_RESTART, "images are pulled by other names"),
+        Field(
+            pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?(/[a-z0-9._-]+)*$",
+            description="Host, port and path in front of all repositories.",
+            examples=["mirror.example:5000/quay"],
+        ),
+    ]
+
+
 class Etcd(Model):
     snapshot_hours: Annotated[
         int,

@@ -41,6 +41,16 @@ def release(view: View) -> Iterator[Fault]:
         yield view.source.fault(("release",), f"there is no release {name}", hint)
 
 
+def registries(view: View) -> Iterator[Fault]:
+    """One address for one source: a second would only seem to count."""
+    first: dict[str, Path] = {}
+    for place, registry in enumerate(view.cluster.registries):
+        here: Path = ("registries", place, "source")
+        if first.setdefault(registry.source, here) != here:
+            other = first[registry.source]
+            yield view.clash(here, f"two registries for source {registry.source}", other, "the other one")
+
+
 def bandwidth(view: View) -> Iterator[Fault]:
     egress, path = view.cluster.network.egress, ("network", "egress", "bandwidthMbps")
     if egress.bandwidth_mbps is None:
