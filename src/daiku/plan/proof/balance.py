@@ -22,6 +22,8 @@ CILIUM_PORTS = {
     9964: "Envoy's metrics",
 }
 """TCP ports that Cilium takes on every node."""
+NODE_EXPORTER_PORT = 9100
+"""On every node's own network."""
 NODE_PORTS = range(30_000, 32_768)
 
 
@@ -30,6 +32,14 @@ def ports_of_cilium(case: Case) -> Iterator[Fault]:
         if port in CILIUM_PORTS:
             yield case.view.source.fault(
                 path, f"port {port} is taken on every node by Cilium: {CILIUM_PORTS[port]}"
+            )
+
+
+def ports_of_monitoring(case: Case) -> Iterator[Fault]:
+    for path, port in _ingress_ports(case):
+        if port == NODE_EXPORTER_PORT and case.plan.monitoring is not None:
+            yield case.view.source.fault(
+                path, f"port {port} is taken on every node by the node exporter of `monitoring`"
             )
 
 
@@ -101,6 +111,13 @@ ERRORS = (
         "ingress-port-of-cilium",
         ports_of_cilium,
         "The ingress controller cannot listen, or Cilium cannot: nodes fail their health checks.",
+        "Serve the ingress on another port.",
+    ),
+    Rule(
+        "ingress-port-of-monitoring",
+        ports_of_monitoring,
+        "One of both cannot listen: the ingress is down, or the machines are not watched; or the world reads their "
+        "metrics.",
         "Serve the ingress on another port.",
     ),
     Rule(

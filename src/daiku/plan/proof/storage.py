@@ -8,6 +8,8 @@ from daiku.errors import Fault
 from daiku.plan.proof.rule import Case, Rule
 
 GIB_OF_GB = 1e9 / 2**30
+USABLE = 0.8
+"""Of a Ceph cluster's space before it warns that it gets full."""
 
 
 def cache_fits(case: Case) -> Iterator[Fault]:
@@ -23,6 +25,50 @@ def cache_fits(case: Case) -> Iterator[Fault]:
                 (*path, "disks", "sizeGb"),
                 f"disks of pool {pool.name}",
             )
+
+
+def disks_are_found(case: Case) -> Iterator[Fault]:
+    storage = case.view.cluster.storage
+    for _, path, pool in case.view.pools():
+        if pool.nodes and pool.disks.type != "nvme" and (storage.reliable or storage.fast):
+            tier = "reliable" if storage.reliable else "fast"
+            yield case.view.clash(
+                (*path, "disks", "type"),
+                f"the storage tiers take NVMe disks, and pool {pool.name} has {pool.disks.type} disks",
+                ("storage", tier),
+                f"{tier} tier",
+            )
+
+
+def volumes_fit(case: Case) -> Iterator[Fault]:
+    storage = case.plan.storage
+    if storage is None or not storage.reliable_disks:
+        return
+    raw = sum(n.local_disk_gb for n in case.plan.by_role("gpu")) * storage.reliable_disks
+    room = int(raw * GIB_OF_GB / storage.reliable_replicas * USABLE)
+    promised = 0
+    for place, tenant in enumerate(case.view.cluster.tenants):
+        promised += tenant.storage_gib or 0
+        if promised > room and tenant.storage_gib:
+            yield case.view.clash(
+                ("tenants", place, "storageGib"),
+                f"the tenants' volumes reach {promised} GiB with {tenant.name}; the reliable tier holds {room}",
+                ("storage", "reliable"),
+                f"{raw} GB raw, {storage.reliable_replicas} replicas",
+            )
+            return
+
+
+def history_kept(case: Case) -> Iterator[Fault]:
+    storage = case.plan.storage
+    kept = storage is not None and storage.reliable_disks and case.plan.by_role("gpu")
+    if case.plan.monitoring is not None and case.view.source.given(("monitoring",)) and not kept:
+        yield case.view.clash(
+            ("monitoring",),
+            f"{case.plan.monitoring.retention_days} days of history on no volume",
+            ("storage", "reliable"),
+            "no reliable tier",
+        )
 
 
 def rails_under_ceph(case: Case) -> Iterator[Fault]:
@@ -97,6 +143,12 @@ ERRORS = (
         "Take a smaller quota or more disks for the fast tier.",
     ),
     Rule(
+        "disks-not-nvme",
+        disks_are_found,
+        "Ceph's filter finds no disk and makes no OSD; the cache has no place.",
+        "Turn the tiers off (`reliable: null`, `fast: null`), or use servers with NVMe.",
+    ),
+    Rule(
         "ceph-rails-missing",
         rails_under_ceph,
         "OSDs of that pool find no address in Ceph's networks and do not start.",
@@ -128,6 +180,18 @@ WARNINGS = (
         heals,
         "After a server's loss the data stays with one copy less until the server is back.",
         "One GPU node more than replicas.",
+    ),
+    Rule(
+        "tenant-storage-over-tier",
+        volumes_fit,
+        "Ceph gets full before any tenant meets its limit: then every write of every tenant stops.",
+        "Promise at most what the tier holds at 80 %.",
+    ),
+    Rule(
+        "monitoring-without-volume",
+        history_kept,
+        "The history is gone with each restart of the pod, and with it the reason of last night's alert.",
+        "Have a reliable tier, or send metrics elsewhere.",
     ),
     Rule(
         "scratch-none",
