@@ -30,7 +30,7 @@ def change_host(host: Host, manifest: dict[str, Any], found: dict[str, Any], blo
         "staged": [files.staged(host.at(change["path"])) for change in found["changes"]],
         "triggers": before.get("triggers", []),
         "ran": before.get("ran", {}),
-        "done": before.get("done", []) if before.get("run") == manifest["run"] else [],
+        "done": before.get("done", []) if manifest["resumed"] else [],
     }
     try:
         host.write_record("intent.json", intent)

@@ -63,7 +63,7 @@ def _receive_as_is(host: Host, manifest: dict[str, Any]) -> None:
     from daiku.apply.helper.change import write_receipt
 
     intent = settled(host, host.record("intent.json"))
-    ran = intent.get("done", []) if intent.get("run") == manifest["run"] else []
+    ran = intent.get("done", []) if manifest["resumed"] else []
     write_receipt(host, manifest, [], ran)
 
 
