@@ -44,6 +44,12 @@ CLASHES: tuple[Rule[View], ...] = (
         "Serve the ingress on another port.",
     ),
     Rule(
+        "registry-source-twice",
+        control.registries,
+        "Images come from one of the two, and nobody sees which.",
+        "Name each source once.",
+    ),
+    Rule(
         "authorized-key-form",
         control.keys,
         "sshd ignores the line, or a private key lies in a file that many people read.",
