@@ -31,6 +31,15 @@ def plan(*, gpus: int = 4, **sections: Any) -> Plan:
     return make(parse(yaml.safe_dump(document | sections), "cluster.yaml"))
 
 
+def fabric(gpus: int = 4, rail: dict[str, Any] | None = None, **changed: Any) -> Plan:
+    """The example with settings of its fabric changed, and the first rail's too."""
+    (pool,) = example()["gpuPools"]
+    values = pool["fabric"] | changed
+    values["rails"][0] |= rail or {}
+    pool["nodes"] = [{"index": i, "id": f"1136000000{i:02d}"} for i in range(1, gpus + 1)]
+    return plan(gpus=gpus, gpuPools=[pool | {"fabric": values}])
+
+
 def facts(made: Plan) -> Facts:
     """Facts as after `up`: every machine has an ID that no other machine shifts."""
     nodes = tuple(

@@ -12,9 +12,9 @@ import yaml
 
 from daiku.plan.model import Plan
 from daiku.render.cluster import GROWS_WITH_GPU_NODES, cluster_tree
-from daiku.render.cluster_network import rail_network
 from daiku.render.cluster_queues import capacity
 from daiku.render.cluster_storage import device_filter
+from daiku.render.rail_cni import rail_name
 from daiku.render.tree import Tree
 from tests.render.plans import example, objects, plan, read
 
@@ -178,21 +178,12 @@ def test_a_pool_without_virtual_functions_needs_none_of_it() -> None:
 
 
 def test_a_pool_name_with_hyphens_still_names_a_resource() -> None:
-    rail = PLAN.rails[0].model_copy(update={"pool": "h100-big"})
-    assert (rail_network(rail).name, rail_network(rail).resource) == ("h100-big-rail0", "h100_big_rail0")
-
-
-# GPUs
-# ----------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("sharing", "manager"), [("none", False), ("mig", True)])
-def test_the_gpu_operator_leaves_the_drivers_to_the_machine(sharing: str, manager: bool) -> None:
-    pools = tuple(p.model_copy(update={"sharing": sharing}) for p in PLAN.pools)
-    values = read(cluster_tree(PLAN.model_copy(update={"pools": pools})), "30-gpu/values.yaml")
-    assert values["driver"]["enabled"] is values["toolkit"]["enabled"] is False
-    assert values["dcgmExporter"]["serviceMonitor"]["enabled"] is False
-    assert values["migManager"]["enabled"] is manager
+    name = rail_name("h100-big", 0)
+    assert (name.network, name.resource, name.full_resource) == (
+        "h100-big-rail0",
+        "h100_big_rail0",
+        "daiku.io/h100_big_rail0",
+    )
 
 
 # Storage

@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from daiku.render.cluster import cluster_tree
-from tests.render.plans import example, plan
+from tests.render.plans import example, fabric, plan
 
 FOLDER = os.environ.get("DAIKU_CRDS")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="DAIKU_CRDS names no folder of CustomResourceDefinitions")
 
 PLAIN = {
+    "resource.k8s.io/v1",
     "v1",
     "admissionregistration.k8s.io/v1",
     "apps/v1",
@@ -69,7 +70,8 @@ def documents() -> list[Any]:
         {"name": "b", "gpus": 8, "borrow": False, "allowFrom": ["10.64.0.0/16"]},
     ]
     found: dict[str, Any] = {}
-    for made in (plan(), plan(storage=storage, tenants=tenants)):
+    rails = (fabric(ipam="per-node"), fabric(attach="host-device"), fabric(attach="dranet"))
+    for made in (plan(), plan(storage=storage, tenants=tenants), *rails):
         for path, file in cluster_tree(made).items():
             if path.endswith(("chart.yaml", "values.yaml")):
                 continue

@@ -117,9 +117,9 @@ def test_the_exporters_give_what_is_asked_for() -> None:
     assert {line.split(", ")[0] for line in lines} == counters
     assert {line.split(", ")[1] for line in lines} == {"gauge", "counter"}
     assert all(line.count(",") == 2 for line in lines)
-    values = read(TREE, "30-gpu/values.yaml")
+    values = read(TREE, "31-gpu/values.yaml")
     assert values["dcgmExporter"]["config"]["name"] == config["metadata"]["name"]
-    assert config["metadata"]["namespace"] == read(TREE, "30-gpu/chart.yaml")["namespace"]
+    assert config["metadata"]["namespace"] == read(TREE, "31-gpu/chart.yaml")["namespace"]
     spelt = {"received": "rx", "transmitted": "tx"}
     for metric in METRICS["node_exporter ethtool"]:
         words = metric.removeprefix("node_ethtool_").split("_")
@@ -160,7 +160,7 @@ def test_monitoring_can_be_turned_off() -> None:
     tree = cluster_tree(PLAN.model_copy(update={"monitoring": None}))
     assert not [path for path in tree if path.startswith(("29-", "8"))]
     assert "monitoring" not in {n["metadata"]["name"] for n in objects(tree, "Namespace")}
-    assert "config" not in read(tree, "30-gpu/values.yaml")["dcgmExporter"]
+    assert "config" not in read(tree, "31-gpu/values.yaml")["dcgmExporter"]
 
 
 # Detectors

@@ -173,6 +173,8 @@ def _gpu_labels(view: View, pool: GpuPool) -> tuple[tuple[str, str], ...]:
     labels: list[tuple[str, str]] = []
     if view.cluster.kubernetes.gpu_stack == "device-plugin":
         labels.append(("nvidia.com/gpu.present", "true"))
+        if pool.sharing == "mps":
+            labels.append(("nvidia.com/mps.capable", "true"))
     if pool.sharing == "mig":
         labels.append(("nvidia.com/mig.config", pool.name))
     elif pool.sharing != "none":

@@ -37,6 +37,7 @@ REFUSALS: tuple[Check, ...] = (
     rails.pci,
     rails.carries_node_traffic,
     rails.gateways,
+    rails.whole_nics,
     sharing.mig,
     sharing.manager,
     sharing.speakers,

@@ -6,18 +6,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daiku.plan.model import Plan
-from daiku.plan.namespaces import CEPH, FAST, FLUID, INGRESS, KUEUE, MONITORING
+from daiku.plan.namespaces import CEPH, FAST, FLUID, GPU, INGRESS, KUEUE, MONITORING, RAILS, SRIOV
 from daiku.render.cluster_cache import cache_parts, has_cache, has_fast
+from daiku.render.cluster_cilium import cilium_parts
+from daiku.render.cluster_gpu import gpu_parts
 from daiku.render.cluster_ingress import has_ingress, ingress_parts
-from daiku.render.cluster_monitoring import DCGM_COUNTERS, monitoring_parts
-from daiku.render.cluster_network import RAILS_NAMESPACE, SRIOV_NAMESPACE, network_parts
-from daiku.render.cluster_parts import Files, chart_note, gpu_pools
+from daiku.render.cluster_monitoring import monitoring_parts
+from daiku.render.cluster_parts import Files, gpu_pools
+from daiku.render.cluster_rails import has_functions, has_networks, rail_parts
 from daiku.render.cluster_storage import has_reliable, storage_parts
 from daiku.render.cluster_tenants import has_tenants, tenant_parts
 from daiku.render.engine import render
 from daiku.render.tree import File, Tree
 
-GPU_NAMESPACE = "gpu-operator"
 GROWS_WITH_GPU_NODES = ("51-fast-tier/fast-tier.yaml", "61-queues/queues.yaml")
 """The only files that change when a GPU node is added: the cache's workers and the GPUs to share."""
 
@@ -34,34 +35,22 @@ class Namespaces:
     namespaces: tuple[Namespace, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GpuOperatorValues:
-    template: ClassVar[str] = "cluster/gpu/operator-values.yaml.j2"
-    mig: bool
-    counters: str
-
-
 def cluster_tree(plan: Plan) -> Tree:
     """Folders by number: a folder may be applied when those before it are ready. A folder with `chart.yaml`
     is an installation by helm with `values.yaml`; the others hold manifests. ValueError: the release lacks a
     version."""
     parts: Files = {"00-namespaces/namespaces.yaml": render(Namespaces(_namespaces(plan)))}
-    parts |= network_parts(plan) | storage_parts(plan) | cache_parts(plan) | tenant_parts(plan)
+    parts |= cilium_parts(plan) | rail_parts(plan) | gpu_parts(plan)
+    parts |= storage_parts(plan) | cache_parts(plan) | tenant_parts(plan)
     parts |= ingress_parts(plan) | monitoring_parts(plan)
-    if gpu_pools(plan):
-        mig = any(pool.sharing == "mig" for pool in plan.pools)
-        parts |= {
-            "30-gpu/chart.yaml": chart_note(plan, "gpu-operator", GPU_NAMESPACE),
-            "30-gpu/values.yaml": render(GpuOperatorValues(mig, DCGM_COUNTERS if plan.monitoring else "")),
-        }
     return Tree({path: File(content) for path, content in parts.items()})
 
 
 def _namespaces(plan: Plan) -> tuple[Namespace, ...]:
     needed = {
-        RAILS_NAMESPACE: ("restricted", any(rail.vfs for rail in plan.rails)),
-        SRIOV_NAMESPACE: ("privileged", any(rail.vfs for rail in plan.rails)),
-        GPU_NAMESPACE: ("privileged", bool(gpu_pools(plan))),
+        RAILS: ("restricted", has_networks(plan)),
+        SRIOV: ("privileged", has_functions(plan)),
+        GPU: ("privileged", bool(gpu_pools(plan))),
         CEPH: ("privileged", has_reliable(plan)),
         FLUID: ("privileged", has_cache(plan)),
         FAST: ("privileged", has_fast(plan)),

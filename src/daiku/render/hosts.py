@@ -8,6 +8,7 @@ from daiku.render.bundle import Expectation, HostBundle, Trigger
 from daiku.render.host_kubernetes import kubernetes_files
 from daiku.render.host_live import expectations
 from daiku.render.host_network import network_files
+from daiku.render.host_rails import rail_files
 from daiku.render.host_system import packages, system_files
 from daiku.render.triggers import INSTALL, TRIGGERS
 
@@ -40,6 +41,7 @@ def bundle(common: Plan, node: NodePlan, provider_id: str, *, install: bool = Fa
         *network_files(common, node),
         *system_files(common, node),
         *kubernetes_files(common, node, provider_id),
+        *rail_files(common, node),
     )
     used = {file.trigger for file in files}
     triggers = tuple(t for name, t in TRIGGERS.items() if name in used)

@@ -10,6 +10,9 @@ from daiku.render.bundle import Trigger
 
 SYSCTL_FILE = "/etc/sysctl.d/90-daiku.conf"
 SYSCTL_BRIDGE_FILE = "/etc/sysctl.d/91-daiku-bridge.conf"
+QOS_SCRIPT = "/usr/local/lib/daiku/rail-qos"
+QOS_UNIT = "daiku-rail-qos.service"
+QOS_UNIT_FILE = f"/etc/systemd/system/{QOS_UNIT}"
 SELECTIONS_FILE = "/etc/daiku/packages.selections"
 
 INSTALL = (
@@ -61,6 +64,16 @@ _ALL = (
     # again.
     Trigger("hold", _shell(f"dpkg --set-selections < {SELECTIONS_FILE}"), 60),
     Trigger("units", _units("enable", *UNITS), 70),
+    Trigger(
+        "rail-qos",
+        # Without the NIC's tools there is nothing to set yet: their package comes with the drivers, and the unit
+        # runs at the next start.
+        _shell(
+            f"systemctl daemon-reload && systemctl enable {QOS_UNIT} && "
+            f"{{ ! command -v mlnx_qos >/dev/null || systemctl restart {QOS_UNIT}; }}"
+        ),
+        75,
+    ),
     Trigger("sshd", _units("reload-or-restart", "ssh.service"), 80),
     Trigger("chrony", _units("restart", "chrony.service"), 81),
     Trigger("containerd", _units("restart", "containerd.service"), 82),

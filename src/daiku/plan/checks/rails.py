@@ -80,6 +80,19 @@ def carries_node_traffic(view: View) -> Iterator[Fault]:
             )
 
 
+def whole_nics(view: View) -> Iterator[Fault]:
+    """NICs that pods get as a whole are found by their PCI addresses."""
+    for path, pool, rail in view.rails():
+        if pool.fabric.attach == "host-device" and rail.pci is None:
+            yield view.clash(
+                path,
+                f"rail {path[-1]} has no PCI address, by which pods would be given the NIC",
+                (*path[:3], "attach"),
+                "how pods get rails",
+                "name the rail's `pci`, as `lspci -D` shows it",
+            )
+
+
 def gateways(view: View) -> Iterator[Fault]:
     """A rail's router is in its subnet and has an address that no machine and no pod gets."""
     for path, pool, rail in view.rails():

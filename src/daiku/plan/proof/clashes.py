@@ -158,6 +158,12 @@ CLASHES: tuple[Rule[View], ...] = (
         "Name the rail's router, at an address that nobody else gets.",
     ),
     Rule(
+        "rail-nic-unknown",
+        rails.whole_nics,
+        "The device plugin offers no such NIC: pods that ask for it are never scheduled.",
+        "Name the rail's PCI address.",
+    ),
+    Rule(
         "mig-layout",
         sharing.mig,
         "The MIG manager cannot lay the GPUs out: the node stays cordoned with nvidia.com/mig.config.state=failed.",
