@@ -175,6 +175,25 @@ def test_settings_saved_but_not_applied_are_a_difference_and_are_mended(lab: Lab
     assert play.state["applied"] is True
 
 
+def test_wireguard_that_somebody_saved_and_did_not_apply_does_not_hold_up_a_refresh(lab: Lab) -> None:
+    ctx = lab.context()
+    play = Play(VpcRouterHandler(), ctx, "edge")
+    inputs = router_inputs(switch(ctx).id)
+    play.up(inputs)
+    hand = lab.context().cloud
+    live = hand.read(VPC_ROUTER, play.id)
+    block = {"Enabled": "True", "Config": {"IPAddress": "192.168.99.1/24", "Peers": []}}
+    settings = {"Router": {**live["Settings"]["Router"], "WireGuardServer": block}}
+    hand.update(VPC_ROUTER, play.id, {"Settings": settings, "SettingsHash": live["SettingsHash"]})
+    play.ctx = lab.context()
+    before = lab.clock.now()
+    assert play.refresh()
+    assert lab.clock.now() - before < 10
+    assert play.state["wireGuardPublicKey"] == ""
+    assert [c.path for c in play.plan(inputs).changes] == ["wireGuard"]
+    play.up(inputs)
+
+
 @pytest.mark.parametrize("kind", ["eof", "404"])
 def test_a_router_survives_a_crash_at_any_write(lab: Lab, kind: Any) -> None:
     ctx = lab.context()

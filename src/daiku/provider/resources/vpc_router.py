@@ -157,11 +157,14 @@ class VpcRouterHandler(Appliance):
             switch = id_of(as_dict(first.get("Switch"))) or id_of(as_dict(remark.get("Switch")))
             state["publicInterface"] = {"switchId": switch, **public_of(router)}
             state["publicIp"] = state["publicInterface"]["virtualIpAddress"]
-        state["wireGuardPublicKey"] = self._public_key(ctx, live, state)
+        asked_now = "wireGuard" in prior and "wireGuardPublicKey" not in prior
+        state["wireGuardPublicKey"] = self._public_key(ctx, live, state, wait=asked_now and state["applied"])
         return state
 
-    def _public_key(self, ctx: Context, live: Json, state: Props) -> str:
-        """The router makes its key at boot: it shows in its status a while later."""
+    def _public_key(self, ctx: Context, live: Json, state: Props, *, wait: bool) -> str:
+        """The router makes its key at boot: it shows in its status a while later, and in no listing. `wait`: we have
+        just asked for it. A refresh looks once: what somebody saved and did not apply has no key.
+        """
         up = as_dict(live.get("Instance")).get("Status") == "up"
         if "wireGuard" not in state or not up:
             return ""
@@ -171,6 +174,8 @@ class VpcRouterHandler(Appliance):
             server = as_dict(as_dict(status.get("Router")).get("WireGuard"))
             return str(server.get("PublicKey") or "") or None
 
+        if not wait:
+            return look() or ""
         return wait_until(
             look,
             what="the WireGuard key",
