@@ -113,6 +113,10 @@ def condition(name: str, status: str, reason: str = "", message: str = "") -> di
     return {"conditions": [{"type": name, "status": status, "reason": reason, "message": message}]}
 
 
+LEAVING = body(
+    "Namespace", {"phase": "Terminating"} | condition("Finalizers", "True", "x", "waits for finalizers")
+)
+LEAVING["metadata"]["deletionTimestamp"] = "2026-11-22T00:00:00Z"
 DONE = {"observedGeneration": 3}
 
 
@@ -121,7 +125,7 @@ DONE = {"observedGeneration": 3}
     [
         (body("ConfigMap", {}), ""),
         (body("Namespace", {"phase": "Active"}), ""),
-        (body("Namespace", {"phase": "Terminating"}), "on its way out"),
+        (LEAVING, "it is being deleted: waits for finalizers"),
         (body("CustomResourceDefinition", {}), "not established yet"),
         (body("CustomResourceDefinition", condition("NamesAccepted", "False", "x", "taken")), "taken"),
         (body("Deployment", {"observedGeneration": 2}), "its controller has not seen it yet"),

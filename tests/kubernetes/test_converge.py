@@ -252,6 +252,24 @@ def test_a_cluster_that_another_file_keeps_is_refused(place: Place) -> None:
         place.converge(place.config(a="b"))
 
 
+def test_an_object_without_its_namespace_is_a_failure_of_its_template(place: Place) -> None:
+    nowhere = place.config(a="b")
+    del nowhere["metadata"]["namespace"]
+    report = place.converge(nowhere)
+    (failure,) = report.failures
+    assert failure.error.message == "the object names no namespace"
+    assert failure.error.where == "test.yaml"
+
+
+def test_an_object_that_is_held_while_it_is_deleted_is_not_ready(place: Place) -> None:
+    held = place.config(a="b")
+    held["metadata"]["finalizers"] = ["daiku.test/held"]
+    place.converge(place.namespace(), held)
+    place.api.delete(held)
+    report = place.converge(place.namespace(), held, timeout=0)
+    assert [note.reason for note in report.unready] == ["it is being deleted"]
+
+
 def test_an_object_that_is_wanted_twice_is_refused(place: Place) -> None:
     with pytest.raises(ValueError, match=r"ConfigMap .*/settings is wanted more than once"):
         place.converge(place.config(a="b"), place.config(a="c"))

@@ -145,3 +145,21 @@ def test_a_pruned_namespace_goes_with_all_that_daiku_put_there(
     report = place.converge()
     assert [change.ref.kind for change in report.changes] == ["ConfigMap", "Namespace"]
     until(lambda: place.get(place.namespace()) is None, "the namespace's end")
+
+
+def test_a_namespace_on_its_way_out_is_waited_for_and_made_anew(
+    controlled: ControlPlane, place: Place
+) -> None:
+    wanted = (place.namespace(), place.config(a="b"))
+    place.converge(*wanted)
+    until(lambda: place.api.get("v1", "ServiceAccount", "default", place.name), "the default account")
+    before = place.get(place.namespace())
+    assert before is not None
+    place.api.delete(before)
+    report = place.converge(*wanted)
+    assert not report.failures
+    assert not report.unready
+    after = place.get(place.namespace())
+    assert after is not None
+    assert after["metadata"]["uid"] != before["metadata"]["uid"]
+    assert place.get(place.config()) is not None

@@ -168,15 +168,19 @@ class _Run:
             self._pending.add(one.ref)
             self.changes.append(ObjectChange(one.ref, "create", source=one.source, checked=False))
             return
-        if self._api.kind(one.api_version, one.ref.kind) is None:
+        how = self._api.kind(one.api_version, one.ref.kind)
+        if how is None:
             chart = chart_of(one.ref.group)
             self._stopped[one.ref] = f"waits for chart {chart}" if chart else "waits for its definition"
             self.waiting.append(Waiting(one.ref, one.api_version, chart, one.source))
             return
+        if how.namespaced != bool(one.ref.namespace):
+            said = "names no namespace" if how.namespaced else "names a namespace, and its kind has none"
+            raise ApiError(f"the object {said}", where=one.source, hint="this is a fault of its template")
         body = marked(one, self._cluster)
         live = self._labelled(one).get(one.ref)
         if live is not None and settled(live, body):
-            self._done(one.ref, live, None)
+            self._done(one.ref, body, live, None)
             return
         if live is None:
             live = self._api.get(one.api_version, one.ref.kind, one.ref.name, one.ref.namespace)
@@ -189,9 +193,9 @@ class _Run:
         change = _change(one, live, after, fields, taken)
         if change is not None and doubtful and not self._dry_run:
             after, taken = self._send(body, dry_run=False)
-        self._done(one.ref, after, change)
+        self._done(one.ref, body, after, change)
 
-    def _done(self, ref: Ref, state: Object, change: ObjectChange | None) -> None:
+    def _done(self, ref: Ref, body: Object, state: Object, change: ObjectChange | None) -> None:
         if change is None:
             self.unchanged.append(ref)
         else:
@@ -202,14 +206,16 @@ class _Run:
             return
         self._states[ref] = state
         if ref.kind in _GROUNDS and (change is not None or unready(state)):
-            self._stand(ref, state)
+            self._stand(ref, body, state)
 
-    def _stand(self, ref: Ref, state: Object) -> None:
-        """Wait until a definition is served or a namespace is open: the next objects are sent into it."""
+    def _stand(self, ref: Ref, body: Object, state: Object) -> None:
+        """Wait until a definition is served or a namespace is open: the next objects are sent into it. One that was
+        on its way out is made anew when it is gone."""
         while (reason := unready(state) or self._unserved(state)) and time.monotonic() < self.deadline:
             self._say(f"waiting for {ref}: {reason}")
             time.sleep(_POLL / 5)
-            state = self._api.get(str(state["apiVersion"]), ref.kind, ref.name) or state
+            found = self._api.get(str(state["apiVersion"]), ref.kind, ref.name)
+            state = found or self._send(body, dry_run=False)[0]
         self._states[ref] = state
         if reason:
             self._stopped[ref] = f"is not ready: {reason}"
@@ -276,10 +282,12 @@ class _Run:
                     ref: self._api.get(str(s["apiVersion"]), ref.kind, ref.name, ref.namespace)
                     for ref, s in left.items()
                 }
-            except UnreachableError as error:
-                self.lost = True
+            except ApiError as error:
+                self.lost = isinstance(error, UnreachableError)
                 self.failures.append(Failure(first, error))
                 return
+            gone = "it was deleted while the run went on: run the same command again"
+            self.unready += (Note(ref, gone) for ref, state in fresh.items() if state is None)
             left = {ref: state for ref, state in fresh.items() if state is not None and unready(state)}
         for ref, state in left.items():
             self.unready.append(Note(ref, self._reason(ref, state)))

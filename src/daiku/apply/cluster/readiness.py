@@ -13,6 +13,9 @@ _GOOD = ("Ready", "Available", "Active", "Established")
 
 def unready(body: Object) -> str:
     """The reason why an object is not ready; "" if it is, or if its kind knows no such state."""
+    if body["metadata"].get("deletionTimestamp"):
+        held = [str(c.get("message")) for c in _conditions_of(body) if c.get("status") == "True"]
+        return "it is being deleted" + (f": {held[0]}" if held else "")
     judge = _JUDGES.get(str(body["kind"]))
     return judge(body) if judge else _conditions(body)
 
@@ -60,10 +63,7 @@ def _definition(body: Object) -> str:
 
 
 def _namespace(body: Object) -> str:
-    if _mapping(body.get("status")).get("phase") == "Active":
-        return ""
-    held = [str(c.get("message")) for c in _conditions_of(body) if c.get("status") == "True"]
-    return "on its way out" + (f": {held[0]}" if held else "")
+    return "" if _mapping(body.get("status")).get("phase") == "Active" else "not open yet"
 
 
 def _deployment(body: Object) -> str:
