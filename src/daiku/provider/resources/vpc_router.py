@@ -158,7 +158,7 @@ class VpcRouterHandler(Appliance):
             state["publicInterface"] = {"switchId": switch, **public_of(router)}
             state["publicIp"] = state["publicInterface"]["virtualIpAddress"]
         asked_now = "wireGuard" in prior and "wireGuardPublicKey" not in prior
-        state["wireGuardPublicKey"] = self._public_key(ctx, live, state, wait=asked_now and state["applied"])
+        state["wireGuardPublicKey"] = self._public_key(ctx, live, state, wait=asked_now and is_applied(live))
         return state
 
     def _public_key(self, ctx: Context, live: Json, state: Props, *, wait: bool) -> str:
