@@ -103,7 +103,7 @@ class Cluster:
 
         def carry(name: str) -> None:
             parts = [
-                f"mkdir -p {Path(file.path).parent}; umask 077; cat > {file.path} <<'@'\n{file.content.decode()}@\n"
+                f"mkdir -p {Path(file.path).parent}; umask 077; cat > {file.path} <<'@'\n{_told(file)}@\n"
                 for file in self.bundles[name].files
                 if file.path.startswith(CARRIED)
             ]

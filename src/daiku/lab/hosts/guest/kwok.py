@@ -114,13 +114,22 @@ def wait_ready(count: int, patience: float) -> bool:
         listed = api.call("GET", f"/api/v1/nodes?labelSelector={LABEL}%3Dtrue&resourceVersion=0")["items"]
         if sum(map(_is_ready, listed)) >= count:
             return True
-        time.sleep(1)
+        # A list of thousands is work for the API server, too.
+        time.sleep(1 + count / 500)
     return False
 
 
 def write_stages(path: Path) -> None:
     """KWOK's stages: a node becomes Ready; a pod runs, or is done if it is a job's; a deleted pod goes."""
-    path.write_text("---\n".join(json.dumps(stage) + "\n" for stage in stages()))
+    parallel = dict.fromkeys(
+        ("nodePlayStageParallelism", "nodeLeaseParallelism", "podPlayStageParallelism"), 16
+    )
+    settings = {
+        "apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+        "kind": "KwokConfiguration",
+        "options": parallel,
+    }
+    path.write_text("---\n".join(json.dumps(part) + "\n" for part in (settings, *stages())))
 
 
 def stages() -> list[dict[str, Any]]:

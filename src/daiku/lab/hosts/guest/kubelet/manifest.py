@@ -47,22 +47,39 @@ class Run:
     files: tuple[str, ...]
 
 
-def read_manifests(folder: Path, complain: Callable[[str], None]) -> dict[str, StaticPod]:
-    """The static pods of a folder by file name. One that cannot be read is told to `complain` and left out."""
-    found: dict[str, StaticPod] = {}
-    for path in sorted(folder.glob("*")):
-        if path.name.startswith(".") or path.suffix not in {".yaml", ".yml", ".json"}:
-            continue
+class Manifests:
+    """The static pods of a folder. A file is read again only when it changed."""
+
+    def __init__(self, folder: Path, complain: Callable[[str], None]) -> None:
+        self._folder = folder
+        self._complain = complain
+        self._known: dict[str, tuple[tuple[int, int, int], StaticPod | None]] = {}
+
+    def read(self) -> dict[str, StaticPod]:
+        """By file name. One that cannot be read is told once and left out."""
+        fresh: dict[str, tuple[tuple[int, int, int], StaticPod | None]] = {}
+        for path in sorted(self._folder.glob("*")):
+            if path.name.startswith(".") or path.suffix not in {".yaml", ".yml", ".json"}:
+                continue
+            try:
+                status = path.stat()
+                stamp = (status.st_ino, status.st_mtime_ns, status.st_size)
+                known = self._known.get(path.name)
+                fresh[path.name] = known if known and known[0] == stamp else (stamp, self._parse(path))
+            except OSError:  # gone between two looks
+                continue
+        self._known = fresh
+        return {name: pod for name, (_, pod) in fresh.items() if pod is not None}
+
+    def _parse(self, path: Path) -> StaticPod | None:
+        content = path.read_bytes()
         try:
-            content = path.read_bytes()
             pod = StaticPod(path.name, hashlib.sha256(content).hexdigest()[:32], yaml.safe_load(content))
-            names = [container["name"] for container in pod.containers]
-        except (OSError, yaml.YAMLError, TypeError, KeyError) as error:
-            complain(f"cannot read the manifest {path}: {error!r}")
-            continue
-        if pod.name and names:
-            found[path.name] = pod
-    return found
+            complete = bool(pod.name) and all(container["name"] for container in pod.containers)
+        except (yaml.YAMLError, TypeError, KeyError) as error:
+            self._complain(f"cannot read the manifest {path}: {error!r}")
+            return None
+        return pod if complete else None
 
 
 def image_parts(image: str) -> tuple[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import http.client
 import ssl
 from typing import Any
@@ -17,10 +18,7 @@ def ready(container: dict[str, Any], address: str) -> bool:
     host, port = probe.get("host") or address, probe_port(container, probe["port"])
     connection: http.client.HTTPConnection
     if probe.get("scheme", "HTTP").upper() == "HTTPS":
-        context = ssl.create_default_context()
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE  # probes never verify
-        connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)
+        connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=_unverified())
     else:
         connection = http.client.HTTPConnection(host, port, timeout=_SECONDS)
     try:
@@ -30,6 +28,15 @@ def ready(container: dict[str, Any], address: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+@functools.cache
+def _unverified() -> ssl.SSLContext:
+    """Probes never verify."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def probe_port(container: dict[str, Any], port: int | str) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from daiku.lab.hosts.guest.kubelet import processes
-from daiku.lab.hosts.guest.kubelet.manifest import StaticPod, image_parts, read_manifests, run_of
+from daiku.lab.hosts.guest.kubelet.manifest import Manifests, StaticPod, image_parts, run_of
 from daiku.lab.hosts.guest.kubelet.processes import Process
 
 _GRACE_SECONDS = 30.0
@@ -41,13 +41,18 @@ class StaticPods:
     program: Callable[[str, str], Path | None]
     log: Callable[[str], None]
     records: Path = processes.RECORDS
+    logs: Path = LOGS
     pods: dict[str, StaticPod] = field(default_factory=dict[str, StaticPod])
     _containers: dict[str, _Container] = field(default_factory=dict[str, _Container])
+    _manifests: Manifests = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._manifests = Manifests(self.folder, self.log)
 
     def sync(self) -> None:
         """One look at the manifests and the processes: start, stop and restart what differs."""
         processes.reap()
-        wanted = read_manifests(self.folder, self.log)
+        wanted = self._manifests.read()
         keys = {
             self._key(pod.file, container["name"]): (pod, container)
             for pod in wanted.values()
@@ -96,7 +101,10 @@ class StaticPods:
             for file in run.files:
                 Path(file).touch()
             where = (
-                LOGS / f"{pod.namespace}_{pod.name}-{self.node}_{pod.digest}" / container["name"] / "0.log"
+                self.logs
+                / f"{pod.namespace}_{pod.name}-{self.node}_{pod.digest}"
+                / container["name"]
+                / "0.log"
             )
             process = processes.start(
                 self._record(key), pod.digest, run.words, run.environment, run.directory, where
