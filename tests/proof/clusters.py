@@ -69,7 +69,7 @@ def pool_of(draw: st.DrawFn, pool: dict[str, Any]) -> dict[str, Any]:
             # Computed ranges reach to the highest index, 200 here: 16 a node would not fit.
             "ipam": draw(st.sampled_from(["whereabouts", "per-node"] if vfs <= 8 else ["whereabouts"])),
             "qos": draw(st.sampled_from([None, QOS])),
-            "rails": [rail | ({"gateway": _gateway(rail["cidr"])} if routed else {}) for rail in rails],
+            "rails": [_rail(rail, place, routed=routed) for place, rail in enumerate(rails)],
         },
     }
 
@@ -123,9 +123,14 @@ def aws(start: str) -> dict[str, Any]:
     }
 
 
-def _gateway(cidr: str) -> str:
-    """The first address of the upper half, which no machine and no pod gets."""
-    return str(next(IPv4Network(cidr).subnets(prefixlen_diff=1)).broadcast_address + 1)
+def _rail(rail: dict[str, Any], place: int, *, routed: bool) -> dict[str, Any]:
+    """With its PCI address; routed ones have the same networks behind them, and source routing tells them apart."""
+    found = {**rail, "pci": f"0000:{16 + place:02x}:00.0"}
+    if not routed:
+        return found
+    # The first address of the upper half, which no machine and no pod gets.
+    gateway = next(IPv4Network(rail["cidr"]).subnets(prefixlen_diff=1)).broadcast_address + 1
+    return {**found, "gateway": str(gateway), "routes": ["10.200.0.0/16"]}
 
 
 def _count(pools: list[dict[str, Any]]) -> int:

@@ -76,19 +76,6 @@ def leases_scale(case: Case) -> Iterator[Fault]:
             )
 
 
-def routes_apart(case: Case) -> Iterator[Fault]:
-    for _, path, pool in case.view.pools():
-        first: dict[str, Path] = {}
-        for place, rail in enumerate(pool.fabric.rails):
-            for number, cidr in enumerate(rail.routes):
-                here = (*path, "fabric", "rails", place, "routes", number)
-                where = first.setdefault(cidr, here)
-                if where != here and where[4] != place:
-                    yield case.view.clash(
-                        here, f"{cidr} is routed through rail {where[4]} too", where, f"rail {where[4]}"
-                    )
-
-
 def routes_outside(case: Case) -> Iterator[Fault]:
     plan = case.plan
     inside = (
@@ -200,18 +187,6 @@ ERRORS = (
         "Take `network: node`, or `attach: sriov`.",
     ),
     Rule(
-        "rail-routes-twice",
-        routes_apart,
-        "A pod's main table takes a route once: the second rail's attachment fails, or all traffic leaves by one rail.",
-        "Route each range through one rail.",
-    ),
-    Rule(
-        "rail-route-over-cluster",
-        routes_outside,
-        "Pods reach the API server, DNS or each other through the rail's router, which does not know them.",
-        "Route only what is behind the rail's router.",
-    ),
-    Rule(
         "rail-rdma-twice",
         devices_apart,
         "NCCL_IB_HCA names one device twice: half of the rails carry nothing.",
@@ -252,15 +227,23 @@ WARNINGS = (
         "Take `ipam: per-node`: the plan computes each node's range, and nothing is leased.",
     ),
     Rule(
+        "rail-route-over-cluster",
+        routes_outside,
+        "What a pod sends to these networks from a rail's address goes to the rail's router, which does not know them.",
+        "Route only what is behind the rail's router.",
+    ),
+    Rule(
         "rail-gateway-partly",
         gateways_on_all,
-        "NCCL is told once for all rails whether they reach each other: connections across the isolated one hang.",
+        "NCCL has one setting for all rails (NCCL_CROSS_NIC): one isolated rail makes it take all for isolated, and "
+        "the routers serve nobody.",
         "Give every rail a gateway, or none.",
     ),
     Rule(
         "rail-rdma-partly",
         devices_of_all,
-        "NCCL is given the devices that are named and leaves the others idle.",
+        "The list of devices for NCCL cannot be exact: where pods get NICs it takes every one of the maker, the node "
+        "network's too.",
         "Name the device of every rail, or of none.",
     ),
     Rule(
