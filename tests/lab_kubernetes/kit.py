@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import subprocess
@@ -29,7 +30,7 @@ from daiku.lab.topology import (
     VirtualIp,
 )
 from daiku.plan.model import NodePlan, Plan
-from daiku.render.bundle import HostBundle
+from daiku.render.bundle import SECRET_MARK, HostBundle, HostFile
 from daiku.render.host_kubernetes import DISCOVERY, KUBEADM
 
 ADMIN = "--kubeconfig /etc/kubernetes/admin.conf"
@@ -213,6 +214,12 @@ class Cluster:
             for vip in planned.vips
         )
         return Balancer("lb", True, nic, vips)
+
+
+def _told(file: HostFile) -> str:
+    """The file's text; a secret is the same one on every host."""
+    secret = base64.b64encode(file.secret.encode().ljust(32, b".")[:32])
+    return (file.content.replace(SECRET_MARK, secret) if file.secret else file.content).decode()
 
 
 def until(condition: Callable[[], bool], what: str, limit: float = 60) -> float:
