@@ -297,6 +297,19 @@ def test_release_is_never_destruction(machines: Machines, policy: str) -> None:
     assert machines.orders() == (2 if policy == "reinstall" else 1)
 
 
+def test_a_server_whose_first_installation_never_began_can_be_wiped(machines: Machines) -> None:
+    """What a creation did not finish is not in the state: the image neither."""
+    play = Play(PhyServerHandler(), machines.lab.context())
+    machines.lab.world.faults.add("^PATCH ", "404", times=None)
+    with pytest.raises(IncompleteError):
+        play.up(inputs(machines, releasePolicy="reinstall"))
+    machines.lab.world.faults.clear()
+    assert "install" not in play.state
+    play.handler.delete(machines.lab.context(), play.id, play.state)
+    assert machines.orders() == 1
+    assert machines.row().power == "off"
+
+
 def test_images_are_found_by_id_and_by_name(lab: Lab) -> None:
     ctx = lab.context()
     for wanted in ("ubuntu2404", "ubuntu-24.04", "Ubuntu Server 24.04 LTS (64bit)"):

@@ -35,8 +35,9 @@ from daiku.provider.handler import IncompleteError
 from daiku.provider.identity import TAG
 from daiku.provider.plugin import HANDLERS
 from daiku.wire.sakura_kinds import KINDS, SERVER
-from tests.provider.conftest import Lab, inventory, running
-from tests.provider.play import Play
+from tests.provider.conftest import GPU_B, Lab, inventory, running
+from tests.provider.play import Play, without
+from tests.provider.sequences_phy import BareMetal, ports_of
 
 LONG = int(os.environ.get("DAIKU_SEQUENCES", "0"))
 DONE: Counter[str] = Counter()
@@ -53,6 +54,8 @@ ROWS: dict[str, type[Record]] = {
     "VpcRouter": models.Appliance,
     "LocalRouter": models.LocalRouter,
 }
+PHY = ("PhyNetwork", "PhyServer")
+"""Adopted, not made: nothing of them may leak, but an installation may be one too many."""
 MADE = r"^POST .*/(switch|bridge|note|packetfilter|disk|server|internet|appliance|commonserviceitem)$"
 FAULTS = st.sampled_from(
     [
@@ -65,6 +68,11 @@ FAULTS = st.sampled_from(
         (r"/(power|config|plan|bandwidth)$", "eof", True),
         (r"/(power|config|plan|bandwidth)$", "404", False),
         (r"^(PUT|DELETE) ", "409", False),
+        (r"^(PATCH|POST .*/os_install/$|POST .*/(enable|assign_network)/$)", "429", False),
+        (r"^(PATCH|POST .*/dedicated-phy/)", "503", False),
+        (r"^(PATCH|POST .*/dedicated-phy/)", "eof", True),
+        (r"/os_install/$", "eof", True),
+        (r"/os_install/$", "503", True),
         (MADE, "503", True),
         (MADE, "eof", True),
     ]
@@ -104,6 +112,8 @@ class Sequences(RuleBasedStateMachine):
         self.plays: dict[str, Play] = {}
         self.wanted: dict[str, dict[str, Any]] = {}
         self.number = 0
+        self.metal = BareMetal(self.world)
+        self.forgotten = False
 
     # What there is
 
@@ -114,7 +124,7 @@ class Sequences(RuleBasedStateMachine):
         return [name for name, play in self.plays.items() if name.startswith(kind + "-") and play.id]
 
     def ident(self, name: str) -> str:
-        return self.plays[name].state["resourceId"]
+        return self.plays[name].state.get("resourceId") or self.plays[name].id
 
     def used(self, name: str) -> bool:
         ident = self.ident(name)
@@ -125,6 +135,10 @@ class Sequences(RuleBasedStateMachine):
     def inputs(self, kind: str, data: st.DataObject, name: str) -> dict[str, Any] | None:
         """Inputs of a kind, drawn; None where what it needs is not there."""
         draw = data.draw
+        if kind in PHY:
+            others = [w for other, w in self.wanted.items() if other.startswith("Phy") and other != name]
+            ask = self.metal.server if kind == "PhyServer" else self.metal.network
+            return ask(draw, self.wanted.get(name, {}), others)
         base: dict[str, Any] = {"name": draw(NAMES)}
         if kind not in ("Note", "Bridge", "PacketFilter"):
             base["tags"] = draw(st.lists(st.sampled_from(["x", "y"]), unique=True))
@@ -201,7 +215,9 @@ class Sequences(RuleBasedStateMachine):
         return {"privateInterfaces": nics, "internetConnection": draw(st.booleans())}
 
     def _localrouter(self, draw: Any, name: str) -> dict[str, Any] | None:
-        switches = [self.ident(s) for s in self.of("Switch")]
+        others = [w for other, w in self.wanted.items() if other.startswith("LocalRouter") and other != name]
+        taken = {wanted["switchId"] for wanted in others}
+        switches = [s for s in map(self.ident, self.of("Switch")) if s not in taken]
         if not switches:
             return None
         addresses = ["10.10.0.242", "10.10.0.243"]
@@ -247,6 +263,8 @@ class Sequences(RuleBasedStateMachine):
         what an update finds gone or changed they refresh first.
         """
         DONE["operations"] += 1
+        if name.startswith("PhyServer"):
+            self.metal.will_install(self.wanted[name])
         self.spoil(weather)
         try:
             self.go(name)
@@ -258,10 +276,22 @@ class Sequences(RuleBasedStateMachine):
             play.ctx = self.ctx
             if play.id and not play.broken:
                 play.refresh()
-            self.go(name)
+            self.go_or_decide(name)
         self.world.faults.clear()
 
-    @rule(data=st.data(), kind=st.sampled_from(sorted(ROWS)), weather=WEATHER)
+    def go_or_decide(self, name: str) -> None:
+        """As people do: what cannot be known they look at, and raise the generation."""
+        try:
+            self.go(name)
+        except DaikuError as error:
+            if "whether it took place" not in str(error):
+                raise
+            DONE["undecided"] += 1
+            self.wanted[name]["install"]["generation"] += 10
+            self.metal.will_install(self.wanted[name])
+            self.go(name)
+
+    @rule(data=st.data(), kind=st.sampled_from(sorted([*ROWS, *PHY])), weather=WEATHER)
     def create(self, data: st.DataObject, kind: str, weather: Any) -> None:
         if len(self.of(kind)) >= 3:
             return
@@ -292,6 +322,7 @@ class Sequences(RuleBasedStateMachine):
 
     def remove(self, name: str, weather: Any = None) -> None:
         DONE["operations"] += 1
+        self.metal.will_release(self.wanted[name])
         self.spoil(weather)
         play = self.plays[name]
         try:
@@ -300,6 +331,7 @@ class Sequences(RuleBasedStateMachine):
             DONE["failures"] += 1
             self.world.faults.clear()
             self.ctx = self.lab.context()
+            self.metal.will_release(self.wanted[name])
             play.handler.delete(self.ctx, play.id, play.state)
         self.world.faults.clear()
         del self.plays[name], self.wanted[name]
@@ -313,6 +345,7 @@ class Sequences(RuleBasedStateMachine):
             return  # its ID is in the state of others: it was made long ago
         play = self.plays[name]
         known = self.ident(name)
+        self.forgotten |= name.startswith("PhyNetwork")  # what its ports were before was in the state only
         play.id, play.state = "", {}
         self.ctx = self.lab.context()
         self.settle(name)
@@ -325,6 +358,11 @@ class Sequences(RuleBasedStateMachine):
         """By hand in the control panel; a refresh shows it, and `up` puts it right."""
         name = data.draw(st.sampled_from(sorted(self.plays)))
         play = self.plays[name]
+        if name.startswith("Phy"):
+            if "nickname" in self.wanted[name]:
+                self.metal.touch(self.wanted[name]["serverId"], data.draw)
+                self.seen_and_put_right(name)
+            return
         hand = self.lab.context()
         kind = KINDS[play.handler.kind.name]
         live = hand.cloud.read(kind, self.ident(name))
@@ -337,7 +375,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.plays)
     @rule(data=st.data())
     def deleted_outside(self, data: st.DataObject) -> None:
-        free = [name for name in sorted(self.plays) if not self.used(name)]
+        free = [name for name in sorted(self.plays) if not self.used(name) and not name.startswith("Phy")]
         if not free:
             return
         DONE["operations"] += 1
@@ -368,7 +406,14 @@ class Sequences(RuleBasedStateMachine):
             return
         fresh: Context = self.lab.context()
         for name, play in self.plays.items():
-            assert play.handler.read(fresh, play.id, play.state) == play.state, name
+            seen, known = play.handler.read(fresh, play.id, play.state), play.state
+            if name.startswith("PhyServer"):
+                seen, known = (
+                    without(seen or {}, "power"),
+                    without(known, "power"),
+                )  # as old as the API's cache
+            assert seen == known, name
+        self.metal.check()
         for kind, row in ROWS.items():
             same = [k for k, r in ROWS.items() if r is row]
             count = len(self.rows(kind)) - self.own[kind]
@@ -395,6 +440,8 @@ class Sequences(RuleBasedStateMachine):
         for kind, count in self.own.items():
             assert len(self.rows(kind)) == count, f"{kind} leaked"
         assert self.world.rows(models.Interface) == []
+        if not self.forgotten:
+            assert ports_of(self.world, GPU_B) == self.metal.ports
 
 
 @pytest.fixture
@@ -419,6 +466,6 @@ def test_random_sequences(front: str) -> None:
     )
     run_state_machine_as_test(Sequences, settings=profile)
     assert DONE["operations"] > 60
-    assert DONE["spoilt"] > 15
+    assert DONE["spoilt"] > 10
     if LONG:
-        print("\n{operations} operations, {spoilt} calls spoilt, {failures} interruptions".format(**DONE))  # noqa: T201
+        print("\n" + ", ".join(f"{count} {what}" for what, count in sorted(DONE.items())))  # noqa: T201

@@ -263,8 +263,14 @@ def _open_internet(ctx: Context, server: PhyServer) -> None:
 
 
 def _wipe(ctx: Context, server: PhyServer, state: Props) -> None:
-    """An installation that nobody can log in to: the old data is gone."""
-    image = find_image(ctx, server.server_id, state["install"]["image"])
+    """An installation that nobody can log in to: the old data is gone. Any image will do where the creation was
+    interrupted before the first installation.
+    """
+    if "install" in state:
+        image = find_image(ctx, server.server_id, state["install"]["image"])
+    else:
+        images = ctx.phy.os_images(server.server_id)
+        image = next((image for image in images if image.public_key_authentication), images[0])
     order = OsInstall(image.os_image_id, throwaway_password(), (), allow_password_login=True)
     if server.lock_status != "os_install":
         ctx.phy.os_install(server.server_id, order)
