@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -186,8 +185,9 @@ def write(path: Path, plan: SavedPlan) -> None:
     text = json.dumps(
         {"digest": plan.digest(), "world": plan.world, "plan": body}, indent=1, ensure_ascii=False
     )
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    temporary = path.with_name(f".{path.name}.daiku-new")
     try:
+        temporary.unlink(missing_ok=True)  # of a writer that was killed
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8") as file:

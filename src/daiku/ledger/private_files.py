@@ -24,11 +24,14 @@ def ensure(path: Path, make: Callable[[], bytes]) -> tuple[Path, bytes]:
         if not path.exists():
             make_private_directory(path.parent)
             _write(path, make())
+        _sweep(path)
         return path, _read(path)
     if not sealed.exists() and seal is not None:
         make_private_directory(path.parent)
         _write(sealed, seal.close(_read(path) if path.exists() else make()))
     content = unsealed(sealed)
+    _sweep(path)
+    _sweep(sealed)
     path.unlink(missing_ok=True)  # only now: its content can be had from the sealed one
     return sealed, content
 
@@ -43,9 +46,8 @@ def _read(path: Path) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(
-        prefix=f".{path.name}-", dir=path.parent
-    )  # mkstemp makes it 0600
+    # mkstemp makes it 0600. Our number tells the next run that what a killed one left can go.
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-{os.getpid()}-", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
@@ -57,3 +59,11 @@ def _write(path: Path, content: bytes) -> None:
         return
     finally:
         Path(temporary).unlink()
+
+
+def _sweep(path: Path) -> None:
+    """Remove what writers of `path` left that were killed."""
+    for temporary in path.parent.glob(f".{path.name}-*-*"):
+        number = temporary.name.removeprefix(f".{path.name}-").partition("-")[0]
+        if number.isdigit() and not Path("/proc", number).exists():
+            temporary.unlink(missing_ok=True)
