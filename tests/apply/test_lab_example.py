@@ -11,6 +11,7 @@ from daiku.apply.targets import login_user, targets_of
 from daiku.lab.hosts import Hosts, supports_namespaces
 from daiku.lab.topology import INTERNET, Forward, Machine, Nic, Router, Segment, Topology
 from daiku.ledger.keys import ensure_deploy_key
+from daiku.ledger.secrets import Secrets
 from daiku.plan.model import Plan
 from daiku.render.hosts import host_bundles
 from tests.render.plans import facts, plan
@@ -61,6 +62,7 @@ def test_the_example_comes_up_and_a_second_run_changes_nothing(tmp_path: Path, w
                 host_keys=pins,
                 settings=Settings(patience=30),
                 run_id=f"run-{number}",
+                secrets=Secrets(tmp_path / "secrets").text,
             )
             for number in (1, 2)
         )

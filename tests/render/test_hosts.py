@@ -57,9 +57,18 @@ EVERY = {
     "/etc/systemd/system-preset/10-daiku.preset",
 }
 VIPS = "/etc/netplan/60-daiku-vips.yaml"
+CONTROL_PLANE = {
+    "/etc/daiku/kubeadm/encryption/config.yaml",
+    "/etc/systemd/system/daiku-certificate-expiry.service",
+    "/etc/systemd/system/daiku-certificate-expiry.timer",
+    "/etc/systemd/system/daiku-etcd-backup.service",
+    "/etc/systemd/system/daiku-etcd-backup.timer",
+    "/usr/local/lib/daiku/certificate-expiry",
+    "/usr/local/lib/daiku/etcd-backup",
+}
 ONLY = {
-    CONTROL: {VIPS, "/etc/daiku/kubeadm/init.yaml"},
-    "ishikari-cp-2": {VIPS},
+    CONTROL: {VIPS, "/etc/daiku/kubeadm/init.yaml", *CONTROL_PLANE},
+    "ishikari-cp-2": {VIPS, *CONTROL_PLANE},
     MANAGEMENT: {VIPS},
     SERVER: {
         "/etc/daiku/kubeadm/patches/kubeletconfiguration+merge.yaml",
@@ -102,7 +111,8 @@ def test_every_file_belongs_to_root_and_private_ones_are_private(node: NodePlan)
         private = (
             file.path.startswith(("/etc/netplan/", "/etc/daiku/kubeadm/")) and "patches" not in file.path
         )
-        assert (file.mode, file.owner, file.group) == (0o600 if private else 0o644, "root", "root"), file.path
+        mode = 0o755 if file.path.startswith("/usr/local/lib/daiku/") else 0o600 if private else 0o644
+        assert (file.mode, file.owner, file.group) == (mode, "root", "root"), file.path
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -77,6 +77,7 @@ def _plan(view: View) -> Plan:
         gpu_stack=cluster.kubernetes.gpu_stack,
         bgp=_bgp(cluster),
         snapshot_hours=cluster.kubernetes.etcd.snapshot_hours,
+        encrypt_secrets=cluster.kubernetes.etcd.encryption == "secretbox",
     )
 
 

@@ -355,6 +355,7 @@ class Plan(Frozen):
     tenants: tuple[TenantPlan, ...] = ()
     topology_policy: str = "best-effort"
     snapshot_hours: int = 6
+    encrypt_secrets: bool = False
     gpu_stack: str = "operator"
     bgp: BgpPlan | None = None
 

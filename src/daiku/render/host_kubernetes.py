@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from daiku.plan.model import NodePlan, Plan
-from daiku.render.bundle import HostFile
+from daiku.render.bundle import SECRET_MARK, HostFile
 from daiku.render.engine import render
-from daiku.render.images import image
+from daiku.render.images import KUBERNETES, image, registry
 
 RUNTIME = "unix:///run/containerd/containerd.sock"
 KUBEADM = "/etc/daiku/kubeadm"
 PATCHES = f"{KUBEADM}/patches"
 DISCOVERY = "/run/daiku/kubeadm/discovery.conf"
 """Made when a machine joins and removed afterwards: a kubeconfig with the join token. Never rendered."""
+ENCRYPTION = f"{KUBEADM}/encryption"
+"""On a control plane: what only the API server reads, at the same path inside its container."""
+ENCRYPTION_FILE = f"{ENCRYPTION}/config.yaml"
+ENCRYPTION_KEY = "etcd-encryption"
+"""The secret's name on the operator's side."""
 API_PORT = 6443
 _RESERVED_CPUS = 2
 _EVICTION_GIB = 1
@@ -61,6 +66,18 @@ class KubeadmInit:
     api_port: int
     registration: dict[str, Any]
     runtime_endpoint: str
+    image_repository: str
+    dns_repository: str
+    encryption_directory: str
+    encryption_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class Encryption:
+    """How the API server writes Secrets. `mark` stands where the key will be, on the machine only."""
+
+    template: ClassVar[str] = "host/encryption.yaml.j2"
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +133,10 @@ def kubernetes_files(plan: Plan, node: NodePlan, provider_id: str) -> tuple[Host
         HostFile("/etc/crictl.yaml", render(Crictl(RUNTIME))),
         HostFile(f"{KUBEADM}/join.yaml", render(join), mode=0o600),
     ]
+    if node.role == "control-plane" and plan.encrypt_secrets:
+        # Every API server has the same key: what one writes, each must read.
+        content = render(Encryption(SECRET_MARK.decode()))
+        files.append(HostFile(ENCRYPTION_FILE, content, mode=0o600, secret=ENCRYPTION_KEY))
     if node.name == first_control_plane(plan):
         files.append(HostFile(f"{KUBEADM}/init.yaml", render(_init(plan, node, registration)), mode=0o600))
     if gpu:
@@ -191,6 +212,7 @@ def _reserved_share_gib(memory_gib: int) -> int:
 
 
 def _init(plan: Plan, node: NodePlan, registration: dict[str, Any]) -> KubeadmInit:
+    kubernetes_images = registry(plan.release, KUBERNETES)
     return KubeadmInit(
         kubernetes_version="v" + plan.release.kubernetes.removeprefix("v"),
         cluster=plan.cluster,
@@ -204,6 +226,10 @@ def _init(plan: Plan, node: NodePlan, registration: dict[str, Any]) -> KubeadmIn
         api_port=API_PORT,
         registration=registration,
         runtime_endpoint=RUNTIME,
+        image_repository=kubernetes_images,
+        dns_repository=f"{kubernetes_images}/coredns" if kubernetes_images else "",
+        encryption_directory=ENCRYPTION if plan.encrypt_secrets else "",
+        encryption_file=ENCRYPTION_FILE,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from daiku.plan.facts import Facts
 from daiku.plan.model import NodePlan, Plan
 from daiku.render.bundle import Expectation, HostBundle, Trigger
+from daiku.render.host_backup import backup_files
 from daiku.render.host_kubernetes import kubernetes_files
 from daiku.render.host_live import expectations
 from daiku.render.host_network import network_files
@@ -42,6 +43,7 @@ def bundle(common: Plan, node: NodePlan, provider_id: str, *, install: bool = Fa
         *system_files(common, node),
         *kubernetes_files(common, node, provider_id),
         *rail_files(common, node),
+        *backup_files(common, node),
     )
     used = {file.trigger for file in files}
     triggers = tuple(t for name, t in TRIGGERS.items() if name in used)

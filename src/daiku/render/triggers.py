@@ -50,6 +50,13 @@ def _units(verb: str, *units: str) -> tuple[str, ...]:
     )
 
 
+def _timers() -> tuple[str, ...]:
+    return _shell(
+        "systemctl daemon-reload || exit; for unit in /etc/systemd/system/daiku-*.timer; do "
+        'test ! -e "$unit" || systemctl enable --now "${unit##*/}" || exit; done'
+    )
+
+
 _ALL = (
     Trigger("modules", ("modprobe", "-a", *MODULES), 20),
     Trigger("sysctl", ("sysctl", "-q", "-p", SYSCTL_FILE), 30),
@@ -74,6 +81,8 @@ _ALL = (
         ),
         75,
     ),
+    # Enabled and started whenever a timer of ours has changed; their services run when it is time.
+    Trigger("timers", _timers(), 75),
     Trigger("sshd", _units("reload-or-restart", "ssh.service"), 80),
     Trigger("chrony", _units("restart", "chrony.service"), 81),
     Trigger("containerd", _units("restart", "containerd.service"), 82),

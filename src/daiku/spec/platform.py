@@ -36,6 +36,11 @@ class Etcd(Model):
         Field(ge=1, le=24, description="Hours between snapshots to the S3 bucket."),
     ] = 6
     keep_days: Annotated[int, OnChange(Disruption.APPLY), Field(ge=1, le=3650)] = 30
+    encryption: Annotated[
+        Literal["secretbox", "none"],
+        OnChange(Disruption.REBUILD, "kubeadm sets it when the cluster is made"),
+        Field(description="How Secrets are written into etcd."),
+    ] = "secretbox"
 
 
 class Kubernetes(Model):
