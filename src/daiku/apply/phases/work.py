@@ -28,6 +28,8 @@ PARTS = (
     ("kube-system", "coredns"),
 )
 """ConfigMaps that `kubeadm init` writes, the last one at its end."""
+RIGHTS = "the administrator's rights"
+FORBIDDEN = 403
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
 
@@ -97,8 +99,14 @@ class Work:
         facts, silent = self.looks(tuple(m.name for m in self.planes))
         live = Live(facts, silent)
         if any(one.api == "ok" for one in facts.values()):
-            with contextlib.suppress(UnreachableError, CredentialsError):
+            try:
                 live = Live(facts, silent, cluster_facts(self.api(facts).api))
+            except CredentialsError as error:
+                # kubeadm gives the administrator its rights once the API server answers: init was cut off before.
+                if error.status == FORBIDDEN:
+                    live = Live(facts, silent, ClusterFacts(missing=(RIGHTS,)))
+            except UnreachableError:
+                pass
         self._known = live
         return live
 
