@@ -108,11 +108,23 @@ def test_every_rendered_object_passes_a_strict_rehearsal(api: KubernetesApi, nam
     assert not refused, "\n".join(refused)
 
 
-def test_the_whole_example_is_applied_and_a_second_run_writes_nothing(
-    api: KubernetesApi, place: Place
-) -> None:
-    objects = rendered("cluster")
+@pytest.fixture
+def applied(api: KubernetesApi, place: Place) -> Generator[tuple[Place, tuple[Wanted, ...]]]:
+    """The whole example for real. Namespaces and definitions stay: the other tests need them."""
     place.api = api
+    objects = rendered("cluster")
+    try:
+        yield place, objects
+    finally:
+        for one in reversed(objects):
+            if one.ref.kind not in {"Namespace", "CustomResourceDefinition"}:
+                api.delete(one.body)
+
+
+def test_the_whole_example_is_applied_and_a_second_run_writes_nothing(
+    applied: tuple[Place, tuple[Wanted, ...]],
+) -> None:
+    place, objects = applied
     first = place.converge(*(one.body for one in objects), timeout=0)
     assert not first.failures
     assert len(first.changes) + len(first.unchanged) == len(objects)
@@ -122,6 +134,16 @@ def test_the_whole_example_is_applied_and_a_second_run_writes_nothing(
     # What is served, the inventory, one call a kind; and one for each object that the server writes in another way.
     kinds = {(one.api_version, one.ref.kind) for one in objects}
     assert second.calls <= 3 + len(kinds) + len(objects) // 4, second.calls
+
+
+def test_a_change_of_a_fixed_field_says_what_to_do(applied: tuple[Place, tuple[Wanted, ...]]) -> None:
+    place, objects = applied
+    (topology,) = [one.body for one in objects if one.ref.kind == "Topology"]
+    place.converge(topology)
+    other = topology | {"spec": {"levels": [{"nodeLabel": "example.test/elsewhere"}]}}
+    (failure,) = place.converge(other).failures
+    assert "spec.levels" in failure.error.hint
+    assert "delete the object" in failure.error.hint
 
 
 def test_a_misspelt_field_of_a_project_is_found(api: KubernetesApi) -> None:

@@ -48,39 +48,53 @@ def unknown_kind(api_version: str, kind: str, *, where: str) -> NotFoundError:
 
 
 def _meaning(status: int, message: str, answer: Mapping[str, Any]) -> tuple[type[ApiError], str]:
-    # A webhook answers with any status, so its words are looked at first.
-    if "denied the request" in message and "admission webhook" in message:
-        return ApiError, "mend what the webhook objects to; it belongs to the part whose name it bears"
-    if "failed calling webhook" in message:
-        return (
-            ApiError,
-            "the program behind the webhook does not answer: look at its pods, then run this again",
-        )
-    if "strict decoding error" in message or "field not declared in schema" in message:
-        return ApiError, _UNKNOWN_FIELD
-    if status == 409 and _causes(answer):
-        return ConflictError, "another manager owns " + "; ".join(_causes(answer))
-    if status == 409:
-        return ConflictError, "the object changed meanwhile, or is on its way out: run the same command again"
-    if status == 403 and "exceeded quota" in message:
-        return ApiError, "raise the tenant's share in the cluster file, or free what it uses"
-    if status == 403 and "being terminated" in message:
-        return ConflictError, "the namespace is on its way out: wait until it is gone, then run this again"
-    if status == 403:
-        return (
-            CredentialsError,
-            "this identity lacks the right: use an administrator's kubeconfig, or grant it",
-        )
-    if status == 404:
-        return NotFoundError, "its namespace, or the object itself, does not exist"
+    """The class of an error and its next step."""
+    causes = "; ".join(_causes(answer))
+    # Webhooks and the typed patch answer with any status, so words are looked at first.
+    for words, kind, hint in _BY_WORDS:
+        if all(word in message for word in words):
+            return kind, f"{causes}: {hint}" if status == 422 and causes else hint
+    if status == 409 and causes:
+        return ConflictError, f"another manager owns {causes}"
     if status == 422:
-        return ApiError, "; ".join(_causes(answer)) or "the server names the field"
+        return ApiError, causes or "the server names the field"
     if status >= 500:
         return (
             ApiError,
             "the API server or its etcd is in trouble; run the same command again when it is well",
         )
-    return ApiError, ""
+    return _BY_STATUS.get(status, (ApiError, ""))
+
+
+_BY_WORDS: tuple[tuple[tuple[str, ...], type[ApiError], str], ...] = (
+    (
+        ("admission webhook", "denied the request"),
+        ApiError,
+        "mend what the webhook objects to; it belongs to the part whose name it bears",
+    ),
+    (
+        ("failed calling webhook",),
+        ApiError,
+        "the program behind the webhook does not answer: look at its pods, then run this again",
+    ),
+    (("strict decoding error",), ApiError, _UNKNOWN_FIELD),
+    (("field not declared in schema",), ApiError, _UNKNOWN_FIELD),
+    (("exceeded quota",), ApiError, "raise the tenant's share in the cluster file, or free what it uses"),
+    (
+        ("being terminated",),
+        ConflictError,
+        "the namespace is on its way out: wait until it is gone, then run this again",
+    ),
+    (("immutable",), ApiError, "delete the object with kubectl, then run the same command again"),
+)
+_BY_STATUS: dict[int, tuple[type[ApiError], str]] = {
+    403: (CredentialsError, "this identity lacks the right: use an administrator's kubeconfig, or grant it"),
+    404: (NotFoundError, "its namespace, or the object itself, does not exist"),
+    409: (
+        ConflictError,
+        "the object changed meanwhile, or is on its way out: run the same command again",
+    ),
+}
 
 
 def _causes(answer: Mapping[str, Any]) -> list[str]:
