@@ -19,7 +19,7 @@ from daiku.lab.hosts import Hosts, supports_namespaces
 from daiku.ledger.keys import ensure_deploy_key
 from daiku.wire.ssh import connect
 from daiku.wire.ssh_types import Endpoint
-from tests.crash import hosts, ledger
+from tests.crash import api, hosts, ledger
 from tests.crash.report import HEAD, Swept
 from tests.lab_hosts.kit import Lab
 from tests.ssh.server import Pins
@@ -43,7 +43,11 @@ def main() -> int:
         return 2
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="daiku-crash-") as folder:
-        sweeps = [ledger.sweep(Path(folder, "ledger"), choose), *_on_hosts(Path(folder), choose)]
+        sweeps = [
+            ledger.sweep(Path(folder, "ledger"), choose),
+            *api.sweep(choose, _tell),
+            *_on_hosts(Path(folder), choose),
+        ]
     _print(sweeps, time.monotonic() - began)
     return 1 if any(swept.wrong for swept in sweeps) else 0
 

@@ -22,7 +22,7 @@ from daiku.wire.ssh_python import python_input
 from tests.apply.rehearsal import CHANGING
 from tests.crash.report import Swept
 
-FILES = 40
+FILES = 60
 PLACE, LOG = "/etc/crash", "/var/log/crash"
 _WATCH = """
 import os as _os, stat as _stat

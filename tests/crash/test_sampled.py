@@ -10,7 +10,7 @@ from daiku.ledger.host_keys import PinnedHostKeys
 from daiku.wire.ssh import connect
 from daiku.wire.ssh_types import Endpoint
 from tests.apply.lab_fleet import LOOPBACKS
-from tests.crash import hosts, ledger
+from tests.crash import api, hosts, ledger
 from tests.lab_hosts.kit import Lab
 from tests.ssh.server import Pins
 
@@ -31,6 +31,12 @@ def test_a_sweep_sees_what_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     swept = ledger.sweep(tmp_path, lambda points: points[-1:])
     assert all("every pin is there" in line for line in swept.wrong)
     assert len(swept.wrong) == swept.total == 3
+
+
+@pytest.mark.slow
+def test_the_provider_at_some_calls() -> None:
+    for swept in api.sweep(lambda points: points[9::41]):
+        assert (swept.total > 0, swept.wrong) == (True, [])
 
 
 @pytest.mark.lab
