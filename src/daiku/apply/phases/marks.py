@@ -13,10 +13,12 @@ from typing import Any
 from daiku.apply.phases.decide import Machine
 from daiku.apply.phases.facts import NodeSeen
 from daiku.plan.facts import Facts
-from daiku.plan.model import Plan
+from daiku.plan.model import NodePlan, Plan
 from daiku.plan.nodes import DOMAIN
 
-OWN_KEYS = tuple(f"{DOMAIN}/{key}" for key in ("pool", "rack", "rail-group"))
+STORAGE_DOMAIN = "topology.rook.io/rack"
+"""Where copies must not lie together, as Rook reads it when it makes an OSD: so it must be there before Rook is."""
+OWN_KEYS = (*(f"{DOMAIN}/{key}" for key in ("pool", "rack", "rail-group")), STORAGE_DOMAIN)
 """Labels that leave a Node when the plan has them no more."""
 
 
@@ -59,7 +61,11 @@ def machines_of(plan: Plan, facts: Facts | None) -> tuple[Machine, ...]:
             name=node.name,
             address=node.address,
             control_plane=node.role == "control-plane",
-            labels={**dict(node.labels), f"node-role.kubernetes.io/{node.role}": ""},
+            labels={
+                **dict(node.labels),
+                f"node-role.kubernetes.io/{node.role}": "",
+                **_storage_domain(plan, node),
+            },
             taints=node.taints,
             provider_id=made[node.name],
         )
@@ -69,6 +75,11 @@ def machines_of(plan: Plan, facts: Facts | None) -> tuple[Machine, ...]:
         if node.name in made
     ]
     return tuple(found)
+
+
+def _storage_domain(plan: Plan, node: NodePlan) -> dict[str, str]:
+    stores = node.role == "gpu" and plan.storage is not None and plan.storage.reliable_disks > 0
+    return {STORAGE_DOMAIN: node.rack} if stores and node.rack else {}
 
 
 def marks(machine: Machine, node: NodeSeen) -> Marks:
