@@ -1,10 +1,11 @@
 """How fast a fleet of hosts is converged: daiku beside pyinfra, Ansible, and the floor that SSH itself sets.
 
-    python benchmarks/fleet.py --sizes 50 100 --rivals FOLDER
+    python benchmarks/fleet.py --sizes 50 100 200 500 --rivals FOLDER
 
-Every tool brings each host to the same four files in a directory that it makes (two small, one of 8 KiB, and one of a
-single line), once on fresh hosts and then without anything to do. The floor is a log-in by daiku's own SSH client and
-one `true`. FOLDER is a virtual environment with pyinfra and ansible-core; without it they are left out.
+prints a Markdown table. Every tool brings each host to the same four files in a directory that it makes (two small, one
+of 8 KiB, and one of a single line), once on fresh hosts and then without anything to do. The floor is a log-in by
+daiku's own SSH client and one `true`. FOLDER is a virtual environment with pyinfra and ansible-core; without it they
+are left out. A cell that takes longer than --limit seconds, or fails, says so, and the others go on.
 
 Servers and client share this machine, so next to the wall time stands the processor time of the client alone. Rounds of
 floor and unchanged runs alternate, and their medians are what the ratios are made of. Needs root, and loopback.
@@ -15,12 +16,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -44,85 +48,131 @@ class Cost:
     cpu: float
     memory: float
 
-    def __str__(self) -> str:
-        return f"{self.wall:7.2f} s {self.cpu:7.2f} s CPU {self.memory:5.0f} MiB"
+
+class SkippedError(Exception):
+    """A cell that has no figure, and why."""
 
 
 def main() -> int:
-    """Measure every size and print a line as soon as it is known."""
+    """Measure every size and print a row as soon as it is known."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--sizes", type=int, nargs="+", default=[50])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run of one tool")
     parser.add_argument("--rivals", type=Path)
     parser.add_argument("--child", nargs=3, metavar=("WHAT", "KEY", "COUNT"))
     arguments = parser.parse_args()
     if arguments.child:
         what, key, count = arguments.child
-        return {"floor": floor, "daiku": converge}[what](Path(key), int(count))
+        return {"floor": floor, "daiku": converge, "one more": one_more}[what](Path(key), int(count))
+    show(
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, {PARALLEL} hosts at a time; {versions(arguments)}"
+    )
+    show("")
+    show("| hosts | run | wall, s | client CPU, s | client MiB | x the floor's wall | x its CPU |")
+    show("| ---: | --- | ---: | ---: | ---: | ---: | ---: |")
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory(prefix="daiku-fleet-") as name:
-            measure(Path(name), size, arguments.rounds, arguments.rivals)
+            try:
+                measure(Path(name), size, arguments.rounds, arguments.rivals, arguments.limit)
+            except (SkippedError, OSError) as error:
+                show(f"| {size} | not measured: {error} | | | | | |")
     return 0
 
 
-def measure(folder: Path, size: int, rounds: int, rivals: Path | None) -> None:
-    """All tools on `size` hosts."""
+def versions(arguments: argparse.Namespace) -> str:
+    """Of everything that is measured."""
+    import paramiko
+
+    from daiku import __version__
+
+    words = [f"daiku {__version__}", f"paramiko {paramiko.__version__}", f"Python {sys.version.split()[0]}"]
+    for tool in ("pyinfra", "ansible-playbook") if arguments.rivals else ():
+        try:
+            done = subprocess.run(
+                [arguments.rivals / "bin" / tool, "--version"],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            words.append(done.stdout.partition("\n")[0].strip() or f"{tool}: no version")
+        except (OSError, subprocess.TimeoutExpired) as error:
+            words.append(f"{tool}: {error}")
+    return ", ".join(words)
+
+
+def measure(folder: Path, size: int, rounds: int, rivals: Path | None, limit: float) -> None:
+    """All tools on `size` hosts. SkippedError: our own figures cannot be had."""
     from daiku.lab.tools.openssh import find_or_fetch_sshd
     from daiku.ledger.keys import ensure_deploy_key
 
     key, public = ensure_deploy_key(folder / "keys")
     own = [sys.executable, __file__, "--child"]
     rest = [str(key), str(size)]
-    sshd = find_or_fetch_sshd(show)
+    sshd = find_or_fetch_sshd(lambda line: sys.stderr.write(line + "\n"))
     hosts = folder / "hosts"
     hosts.mkdir()
     with Farm(hosts, sshd, size, public):
-        show(f"{size} hosts, {os.cpu_count()} processors, {PARALLEL} at a time")
-        cost([*own, "floor", *rest], folder)  # the first log-in to a server loads its pages
-        first = cost([*own, "daiku", *rest], folder)
+        cost([*own, "floor", *rest], folder, limit)  # the first log-in to a server loads its pages
+        first = cost([*own, "daiku", *rest], folder, limit)
         floors: list[Cost] = []
         unchanged: list[Cost] = []
         for _ in range(rounds):
-            floors.append(cost([*own, "floor", *rest], folder))
-            unchanged.append(cost([*own, "daiku", *rest], folder))
+            floors.append(cost([*own, "floor", *rest], folder, limit))
+            unchanged.append(cost([*own, "daiku", *rest], folder, limit))
         base, again = median(floors), median(unchanged)
-        show(f"  floor               {base}")
-        show(f"  daiku first         {first}  {against(first, base)}")
-        show(f"  daiku unchanged     {again}  {against(again, base)}")
+        row(size, "floor: connect and `true`", base, base)
+        row(size, "daiku, first", first, base)
+        row(size, "daiku, unchanged", again, base)
+        row(
+            size,
+            "daiku, one host more (one is contacted)",
+            cost([*own, "one more", *rest], folder, limit),
+            base,
+        )
     for tool in ("pyinfra", "ansible") if rivals else ():
         assert rivals is not None
-        command, environ = rival(tool, rivals, folder, key, size)
-        with tempfile.TemporaryDirectory(dir=folder) as fresh, Farm(Path(fresh), sshd, size, public):
-            made = cost(command, folder, environ)
-            kept = cost(command, folder, environ)
-        show(f"  {tool:8} first      {made}  {against(made, base)}")
-        show(
-            f"  {tool:8} unchanged  {kept}  {against(kept, base)}, daiku takes {again.wall / kept.wall:.3f} of it"
-        )
+        try:
+            command, environ = rival(tool, rivals, folder, key, size)
+            with tempfile.TemporaryDirectory(dir=folder) as fresh, Farm(Path(fresh), sshd, size, public):
+                row(size, f"{tool}, first", cost(command, folder, limit, environ), base)
+                kept = cost(command, folder, limit, environ)
+            row(size, f"{tool}, unchanged (daiku takes 1/{kept.wall / again.wall:.1f} of it)", kept, base)
+        except (SkippedError, OSError) as error:
+            show(f"| {size} | {tool}: {error} | | | | | |")
 
 
-def cost(command: list[str], folder: Path, environ: dict[str, str] | None = None) -> Cost:
-    """What running `command` costs; it must succeed."""
+def row(size: int, what: str, one: Cost, base: Cost) -> None:
+    ratios = f"{one.wall / base.wall:.2f} | {one.cpu / base.cpu:.2f}"
+    show(f"| {size} | {what} | {one.wall:.2f} | {one.cpu:.2f} | {one.memory:.0f} | {ratios} |")
+
+
+def cost(command: list[str], folder: Path, limit: float, environ: dict[str, str] | None = None) -> Cost:
+    """What running `command` costs. SkippedError: it failed, or took longer than `limit` seconds."""
     began = time.monotonic()
     with (folder / "output").open("w+b") as output:
         process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
             env={**os.environ, **(environ or {})},
         )  # fmt: skip
+        late = threading.Timer(limit, os.killpg, (process.pid, signal.SIGKILL))
+        late.start()
         _, status, usage = os.wait4(process.pid, 0)
+        late.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
+        wall = time.monotonic() - began
+        if status and wall >= limit:
+            raise SkippedError(f"took longer than {limit:g} s")
         if status:
             output.seek(0)
-            sys.exit(f"{command[0]} failed: {output.read()[-3000:].decode(errors='replace')}")
-    return Cost(time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+            lines = output.read().decode(errors="replace").strip().splitlines()
+            raise SkippedError(f"exit status {process.returncode}: {lines[-1] if lines else 'nothing said'}")
+    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def median(costs: list[Cost]) -> Cost:
     return Cost(*(statistics.median(getattr(c, name) for c in costs) for name in ("wall", "cpu", "memory")))
-
-
-def against(one: Cost, base: Cost) -> str:
-    return f"{one.wall / base.wall:5.2f} x the floor's wall, {one.cpu / base.cpu:5.2f} x its CPU"
 
 
 def show(line: str) -> None:
@@ -148,8 +198,13 @@ def floor(key: Path, count: int) -> int:
         return sum(pool.map(one, range(count)))
 
 
-def converge(key: Path, count: int) -> int:
-    """Converge every host with daiku."""
+def one_more(key: Path, count: int) -> int:
+    """Converge the last host of all alone, as `daiku apply NAME` does; it must be the only one that is contacted."""
+    return converge(key, count, first=count - 1)
+
+
+def converge(key: Path, count: int, first: int = 0) -> int:
+    """Converge the hosts from number `first` on with daiku."""
     from daiku.apply.fleet import Settings, run
     from daiku.apply.targets import Target, Targets
     from daiku.render.bundle import HostBundle, HostFile
@@ -159,14 +214,14 @@ def converge(key: Path, count: int) -> int:
     names = {f"h{number}": Endpoint(address_of(number), PORT, "root") for number in range(count)}
     report = run(
         Targets(None, tuple(Target(name, endpoint) for name, endpoint in names.items())),
-        {name: HostBundle(name, files, ()) for name in names},
+        {name: HostBundle(name, files, ()) for name in list(names)[first:]},
         key_file=key,
         host_keys=Pins(),
         settings=Settings(parallel=PARALLEL),
     )
     for failure in report.failures:
         show(str(failure))
-    return len(report.failures)
+    return len(report.failures) + (report.connections != count - first)
 
 
 class Pins:
