@@ -54,7 +54,7 @@ def test_older_gpus_and_small_packets_are_not_measured_by_newer_ones() -> None:
 
 def test_one_machine_has_no_fabric_to_prove_and_mig_no_collectives() -> None:
     alone = {t.name for t in thresholds(plan(gpus=1, storage={"reliable": None}, tenants=[]))}
-    assert alone == {"nvlink", "port0", "port1", "port2", "port3", "storage-fast"}
+    assert alone == {"nvlink", "storage-fast"}
     (pool,) = PLAN.pools
     mig = PLAN.model_copy(update={"pools": (pool.model_copy(update={"sharing": "mig"}),)})
     assert not {t.name for t in thresholds(mig)} & {"nvlink", "ring", "rail0"}

@@ -50,18 +50,23 @@ def thresholds(plan: Plan) -> tuple[Threshold, ...]:
     for pool in plan.pools:
         if pool.name not in present:
             continue
-        rails = tuple(rail for rail in plan.rails if rail.pool == pool.name)
-        if pool.sharing != "mig" and pool.gpus > 1:
-            found.append(_nvlink(pool))
-        if rails:
-            found += [_port(pool, rail) for rail in rails]
         nodes = sum(1 for node in plan.by_role("gpu") if node.pool == pool.name)
-        if rails and nodes > 1 and pool.sharing != "mig":
+        rails = usable_rails(plan, pool) if nodes > 1 else ()
+        if pool.sharing == "none" and pool.gpus > 1:
+            found.append(_nvlink(pool))
+        found += [_port(pool, rail) for rail in rails]
+        if rails and pool.sharing == "none":
             found += [_ring(pool, f"rail{rail.rail}", (rail,)) for rail in rails]
             found.append(_ring(pool, "ring", rails))
         if plan.storage is not None and plan.storage.fast_disks:
             found.append(_fast(pool, plan.storage.fast_disks))
     return tuple(found)
+
+
+def usable_rails(plan: Plan, pool: PoolPlan) -> tuple[RailPlan, ...]:
+    """The pool's rails, if pods can have them."""
+    rails = tuple(rail for rail in plan.rails if rail.pool == pool.name)
+    return rails if pool.attach != "sriov" or all(rail.vfs for rail in rails) else ()
 
 
 def _nvlink(pool: PoolPlan) -> Threshold:
@@ -123,7 +128,8 @@ def places(plan: Plan) -> tuple[tuple[str, str, str], ...]:
     """(pool, check, machine) of every result that there must be; the machine is empty for checks of a whole pool."""
     found: list[tuple[str, str, str]] = []
     names = [(t.pool, t.name) for t in thresholds(plan)]
-    names += [(pool, "diag") for pool in sorted({node.pool for node in plan.by_role("gpu")})]
+    present = {node.pool for node in plan.by_role("gpu")}
+    names += [(p.name, "diag") for p in plan.pools if p.sharing == "none" and p.name in present]
     for pool, name in names:
         if name.startswith(EVERYWHERE):
             found += [(pool, name, node.name) for node in plan.by_role("gpu") if node.pool == pool]

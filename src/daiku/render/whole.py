@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from daiku.plan.facts import Facts
 from daiku.plan.model import NodePlan, Plan
+from daiku.render.acceptance import acceptance_tree
 from daiku.render.bundle import HostBundle
 from daiku.render.cluster import cluster_tree
 from daiku.render.hosts import bundle, provider_ids, shared
@@ -33,14 +34,17 @@ class Rendered:
     common: Plan
     machines: dict[str, Machine]
     cluster: Tree
+    acceptance: Tree
     fresh: tuple[str, ...] = field(compare=False)
 
     def tree(self) -> Tree:
-        """`hosts/NAME/...` as the files lie on that machine, and `cluster/...`."""
+        """`hosts/NAME/...` as the files lie on that machine, `cluster/...`, and `acceptance/...`, which nobody
+        applies unasked."""
         files: dict[str, File] = {}
         for name, machine in self.machines.items():
             files |= {f"hosts/{name}/{path}": file for path, file in host_files(machine.bundle).items()}
         files |= {f"cluster/{path}": file for path, file in self.cluster.items()}
+        files |= {f"acceptance/{path}": file for path, file in self.acceptance.items()}
         return Tree(files)
 
 
@@ -59,11 +63,11 @@ def rendered(plan: Plan, facts: Facts, before: Rendered | None = None) -> Render
         else:
             machines[node.name] = Machine(node, own, bundle(common, node, own))
             fresh.append(node.name)
-    return Rendered(common, machines, cluster_tree(plan), tuple(fresh))
+    return Rendered(common, machines, cluster_tree(plan), acceptance_tree(plan), tuple(fresh))
 
 
 def tree(plan: Plan, facts: Facts) -> Tree:
-    """`hosts/NAME/...` as the files lie on that machine, and `cluster/...`. ValueError: see `rendered`."""
+    """As `Rendered.tree` of the plan. ValueError: see `rendered`."""
     return rendered(plan, facts).tree()
 
 
