@@ -69,7 +69,12 @@ class Reach:
 
         wanted = tuple(names)
         with ThreadPoolExecutor(max(1, min(PARALLEL, len(wanted)))) as pool:
-            return dict(zip(wanted, pool.map(guarded, wanted), strict=True))
+            try:
+                return dict(zip(wanted, pool.map(guarded, wanted), strict=True))
+            except KeyboardInterrupt:
+                # What runs on a host goes on there; nobody waits for it here.
+                self.close()
+                raise
 
     def close(self) -> None:
         """End all sessions, those through the bastion first; one that is still being made ends when it is."""
