@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from daiku.errors import ConflictError
 from daiku.provider.context import Context
 from daiku.provider.fields import Failure, Props
 from daiku.provider.resources.cloud_object import CloudObject, Goal, refer
@@ -80,11 +81,24 @@ class ServerHandler(CloudObject):
         if disks_state(live) != inputs["disks"]:
             reconnect_disks(ctx, live, inputs["disks"], zone)
         if edit:
-            ctx.cloud.act("PUT", DISK, inputs["disks"][0], "config", edit_body(inputs["diskEdit"]), zone=zone)
+            self._write_disk(ctx, live, goal)
         live = ctx.cloud.read(SERVER, id_of(live), zone=zone)
         dress(ctx, live, inputs["networkInterfaces"], zone)
         insert_cdrom(ctx, live, inputs.get("cdromId", ""), zone)
         return self._power(ctx, live, goal)
+
+    def _write_disk(self, ctx: Context, live: Json, goal: Goal) -> None:
+        disk, body = goal.inputs["disks"][0], edit_body(goal.inputs["diskEdit"])
+        try:
+            ctx.cloud.act("PUT", DISK, disk, "config", body, zone=goal.zone)
+        except ConflictError:
+            if goal.olds:
+                raise
+            # A creation that was killed over its last step, the boot: the server begins to run and says that it is
+            # down until it does. What was written then is not known, so it is stopped and written once more.
+            ctx.cloud.power_on(SERVER, id_of(live), zone=goal.zone, user_data=goal.inputs.get("userData"))
+            ctx.cloud.power_off(SERVER, id_of(live), zone=goal.zone)
+            ctx.cloud.act("PUT", DISK, disk, "config", body, zone=goal.zone)
 
     def _power(self, ctx: Context, live: Json, goal: Goal) -> Json:
         ident = id_of(live)
