@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 
@@ -17,7 +18,7 @@ NAMES = ("ishikari-cp-1", "ishikari-cp-2", "ishikari-cp-3", "ishikari-h100-001")
 
 
 @pytest.fixture(scope="package")
-def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Cluster]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     reason = supports_namespaces()
     if reason is not None:
         pytest.skip(f"hosts cannot run here: {reason}")
@@ -27,12 +28,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterato
     key, public = ensure_deploy_key(folder / "keys")
     shutil.copy(key, folder / "key")
     (folder / "key.pub").write_text(public)
-    worker = int(worker_id.removeprefix("gw") or 0) if worker_id.startswith("gw") else 0
+    # Its own for each run: several may run side by side on one machine.
+    address = f"127.77.220.{os.getpid() % 250 + 1}"
     made = plan()
     bundles = {bundle.host: bundle for bundle in host_bundles(made, facts(made))}
     with Hosts(folder / "state", log=lambda _: None) as hosts:
         hosts.programs.build(lambda _: None)
-        built = Cluster(hosts, made, bundles, NAMES, folder / "key", f"127.77.220.{worker + 1}")
+        built = Cluster(hosts, made, bundles, NAMES, folder / "key", address)
         built.apply()
         built.rendered()
         built.init()

@@ -7,7 +7,7 @@ import pytest
 from daiku.render.host_kubernetes import KUBEADM
 from tests.lab_kubernetes.kit import Cluster, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.kubernetes]
+pytestmark = [pytest.mark.lab, pytest.mark.kubernetes, pytest.mark.timeout(600)]
 
 FIRST, SECOND, THIRD, SERVER = "ishikari-cp-1", "ishikari-cp-2", "ishikari-cp-3", "ishikari-h100-001"
 PROGRAMS = {"etcd", "kube-apiserver", "kube-controller", "kube-scheduler"}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.lab_kubernetes.kit import Cluster, until
 
-pytestmark = [pytest.mark.lab, pytest.mark.kubernetes]
+pytestmark = [pytest.mark.lab, pytest.mark.kubernetes, pytest.mark.timeout(600)]
 
 COUNT = 20
 

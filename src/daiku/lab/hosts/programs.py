@@ -31,10 +31,10 @@ class Programs:
         """Find or build everything that hosts run and publish each as it comes. Raises MissingToolError."""
 
         def told(line: str) -> None:
-            self._say("progress", line)
+            self.tell(line)
             progress(line)
 
-        self._say("progress", "it is being looked for")
+        self.tell("it is being looked for")
         provide_all((*KUBERNETES, KWOK), told, environ, ready=self.publish)
 
     def publish(self, tool: Tool, path: Path) -> None:
@@ -48,6 +48,10 @@ class Programs:
         else:
             shutil.copy2(path, fresh)
         fresh.replace(place)
+
+    def tell(self, line: str) -> None:
+        """What is being done, for whoever waits on a host."""
+        self._say("progress", line)
 
     def fail(self, reason: str) -> None:
         """Tell whoever waits on a host that nothing more comes."""

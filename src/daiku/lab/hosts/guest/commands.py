@@ -79,6 +79,11 @@ def netplan(arguments: list[str]) -> int:
 
 
 def kubelet(arguments: list[str]) -> int:
+    # Before a host has joined this fails every ten seconds, on every host: without importing anything then.
+    config = next((word.partition("=")[2] for word in arguments if word.startswith("--config=")), "/")
+    if not Path(config).exists():
+        sys.stderr.write(f"failed to load kubelet config file, path: {config}: no such file\n")
+        return 1
     from daiku.lab.hosts.guest.kubelet.main import main
 
     return main(arguments)

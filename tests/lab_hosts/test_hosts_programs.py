@@ -1,0 +1,74 @@
+"""Kubernetes' programs come to hosts that run already; whoever calls one before waits and is told."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from daiku.lab.tools.catalog import TOOLS
+from tests.lab_hosts.kit import Lab
+
+pytestmark = pytest.mark.lab
+
+
+def script(folder: Path, name: str) -> Path:
+    path = folder / name
+    path.write_text('#!/bin/sh\necho "real $0 $*"\n')
+    path.chmod(0o755)
+    return path
+
+
+def test_a_program_is_waited_for_with_a_line_and_runs_when_it_comes(lab: Lab, tmp_path: Path) -> None:
+    lab.apply(lab.machine(9))
+    missing = lab.try_ssh(9, "kubectl version")
+    assert (missing.returncode, missing.stdout) == (127, "")
+    assert "this lab builds no Kubernetes" in missing.stderr
+
+    lab.hosts.programs.tell("building kubectl: 3 packages")
+    waiting = subprocess.Popen(
+        [*lab.ssh_command(9), "kubectl version -o yaml"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert waiting.stderr
+    assert waiting.stderr.readline() == (
+        "kubectl comes as soon as it is built: building kubectl: 3 packages\n"
+    )
+    lab.hosts.programs.publish(TOOLS["kubectl"], script(tmp_path, "kubectl"))
+    out, _ = waiting.communicate(timeout=30)
+    assert (waiting.returncode, out.split()[0], out.split()[2:]) == (0, "real", ["version", "-o", "yaml"])
+
+    lab.hosts.programs.fail("there is no Go")
+    refused = lab.try_ssh(9, "kubeadm version")
+    assert (refused.returncode, "there is no Go" in refused.stderr) == (127, True)
+    assert lab.ssh(9, "kubelet --version") == f"Kubernetes v{TOOLS['kubeadm'].version}"
+
+
+def test_a_static_pods_program_is_that_of_its_tag(lab: Lab, tmp_path: Path) -> None:
+    lab.apply(lab.machine(10))
+    for version in ("1.0.0", "2.0.0"):
+        (tmp_path / version).mkdir()
+        tool = replace(TOOLS["kube-scheduler"], version=version)
+        lab.hosts.programs.publish(tool, script(tmp_path / version, "kube-scheduler"))
+    for tag in ("v1.0.0", "v2.0.0"):
+        pod = (
+            "metadata: {name: p, namespace: kube-system}\nspec:\n  containers:\n"
+            f"  - {{name: c, image: 'x/kube-scheduler:{tag}', command: [kube-scheduler, {tag}]}}\n"
+        )
+        lab.write(10, f"/etc/kubernetes/manifests/{tag}.yaml", pod)
+    lab.write(10, "/var/lib/kubelet/config.yaml", "kind: KubeletConfiguration\n")
+    lab.ssh(10, "systemctl restart kubelet")
+    deadline = time.monotonic() + 20
+    while True:
+        said = lab.try_ssh(10, "cat /var/log/pods/*/c/0.log").stdout
+        if {"1.0.0", "2.0.0"} <= {line.split("/")[-2] for line in said.splitlines()}:
+            break
+        assert time.monotonic() < deadline, said
+        time.sleep(0.2)
+    assert all(line.split("/")[-2] == line.split()[-1].removeprefix("v") for line in said.splitlines())
