@@ -215,7 +215,7 @@ def _addons(job: Job, work: Work, progress: output.Progress) -> None:
             did += lines
     for line in lines:
         progress.line(f"  {line}")
-    if report.failures:
+    if report.failures or any(chart.what == "failed" for chart in report.charts):
         report.check()
 
 

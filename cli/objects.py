@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 CHARTS_VARIABLE = "DAIKU_CHARTS"
 _WORDS = {"create": "+", "update": "~", "delete": "-"}
+_NAMED = 3
 _LONG = 100
 """Characters of a value that the table of differences shows."""
 
@@ -108,9 +109,9 @@ def show(report: ClusterReport, *, diffs: bool = False) -> None:
                 output.say(f"      {field.path}: {_short(field.before)} -> {_short(field.after)}")
     for chart in report.charts:
         if chart.what != "unchanged":
-            output.say(f"  chart {chart.chart} {chart.version}: {chart.what}; {chart.detail}")
-    for waiting in report.waiting:
-        output.say(f"  {waiting.ref} waits for {waiting.chart or 'its definition'} ({waiting.api_version})")
+            what = "" if chart.what == "missing" else f"{chart.what}: "
+            output.say(f"  chart {chart.chart} {chart.version} {what}{chart.detail}")
+    _show_waiting(report)
     for title, notes in (
         ("not ready", report.unready),
         ("kept", report.kept),
@@ -129,6 +130,17 @@ def show(report: ClusterReport, *, diffs: bool = False) -> None:
     )
     if any(note.asks for note in report.kept):
         output.note("what is kept goes with: daiku apply --cluster --prune")
+
+
+def _show_waiting(report: ClusterReport) -> None:
+    by_chart: dict[str, list[str]] = {}
+    for one in report.waiting:
+        by_chart.setdefault(f"chart {one.chart}" if one.chart else "their definition", []).append(
+            str(one.ref)
+        )
+    for chart, waiting in sorted(by_chart.items()):
+        more = f" and {len(waiting) - _NAMED} more" if len(waiting) > _NAMED else ""
+        output.say(f"  waiting for {chart}: {', '.join(waiting[:_NAMED])}{more}")
 
 
 def as_json(report: ClusterReport) -> dict[str, Any]:

@@ -26,7 +26,7 @@ def test_a_report_is_shown_with_every_field_that_differs(
     assert f"~ ConfigMap {place.name}/settings" in shown
     assert 'data.a: "1" -> "2"' in shown
     assert f"- ConfigMap {place.name}/old" in shown
-    assert f"Widget {place.name}/one waits for its definition" in shown
+    assert f"waiting for their definition: Widget {place.name}/one" in shown
     assert "2 objects would change, 1 unchanged, 1 waiting for charts" in shown
     found = json.loads(json.dumps(objects.as_json(report)))
     assert [change["what"] for change in found["changes"]] == ["update", "delete"]

@@ -66,8 +66,12 @@ class HelmCharts:
     ) -> tuple[Literal["unchanged", "install", "upgrade", "missing", "failed"], str]:
         archive = archive_of(self._folder, one)
         if archive is None:
-            folder = self._folder or "any folder (--charts DIR or DAIKU_CHARTS names one)"
-            return "missing", f"not installed: no archive of {one.chart}-{one.version} in {folder}"
+            folder = (
+                f"in {self._folder}"
+                if self._folder
+                else "(--charts or DAIKU_CHARTS names the folder of archives)"
+            )
+            return "missing", f"not installed: no archive of {one.chart}-{one.version} {folder}"
         if one.sha256 and hashlib.sha256(archive.read_bytes()).hexdigest() != one.sha256:
             return "failed", f"{archive.name} is not the archive that the release locks: its SHA-256 differs"
         wanted = Installation(one.release, one.namespace, archive, one.values)

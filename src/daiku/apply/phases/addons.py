@@ -53,6 +53,12 @@ def words(report: ClusterReport) -> list[str]:
     installed = [chart.release for chart in report.charts if chart.what in {"install", "upgrade"}]
     if installed:
         lines.append(f"charts: {', '.join(installed)}")
+    missing = [chart.chart for chart in report.charts if chart.what == "missing"]
+    if missing:
+        lines.append(f"charts without an archive (DAIKU_CHARTS names their folder): {', '.join(missing)}")
+    lines += [
+        f"chart {chart.chart} failed: {chart.detail}" for chart in report.charts if chart.what == "failed"
+    ]
     by_chart: dict[str, int] = {}
     for one in report.waiting:
         by_chart[one.chart or "its definition"] = by_chart.get(one.chart or "its definition", 0) + 1
