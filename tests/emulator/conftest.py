@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import b64encode
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,9 @@ import pytest
 from daiku.lab.clock import Clock
 from daiku.lab.sakura import Inventory, World, create_app
 
-from . import phy_contract
+from . import coverage_page, phy_contract
 
+_PASSED = pytest.StashKey[bool]()
 TOKEN, SECRET, ADMIN = "5bd1a6a3-6d1c-4a94-9d5f-aa70ab0f3a55", "s3cret-of-the-lab", "door-key"
 NETWORK, OTHER_NETWORK, SUBNET = "300000000001", "300000000002", "200000000001"
 GPU1, GPU2 = "100000000001", "100000000002"
@@ -75,6 +77,7 @@ class Caller:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.hits: set[str] | None = None
         self.app = create_app(world, admin_token=ADMIN)
         self.zone = "is1a"
 
@@ -117,17 +120,20 @@ class Caller:
         answer = Answer(
             start["status"], {k.decode().lower(): v.decode() for k, v in start["headers"]}, content
         )
-        self._judge(method, path, answer)
+        self._note(method, path, query, body, answer)
         return answer
 
-    def _judge(self, method: str, path: str, answer: Answer) -> None:
-        """Hold PHY's answers to their contract."""
+    def _note(self, method: str, path: str, query: str, body: bytes, answer: Answer) -> None:
+        """Hold PHY's answers to their contract, and keep what was tested for the coverage page."""
         if not self.world.audit or self.world.audit[-1].fault:
             return
         shown = answer.json if answer.raw else None
         if path.startswith(phy_contract.ROOT):
             below = path.removeprefix(phy_contract.ROOT)
             assert phy_contract.judge(method, below, answer.status, shown) == [], (method, path, answer.raw)
+        if self.hits is not None and 200 <= answer.status < 300:
+            warnings = self.world.audit[-1].warnings
+            self.hits |= coverage_page.hits(method, path, query, body, answer.status, shown, warnings)
 
     @staticmethod
     def basic(token: str = TOKEN, secret: str = SECRET) -> str:
@@ -192,6 +198,19 @@ def world() -> World:
     return World(Clock(), Inventory.load(INVENTORY), seed=7)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the fixture know whether its test passed."""
+    report = yield
+    if report.when == "call":
+        item.stash[_PASSED] = report.passed
+    return report
+
+
 @pytest.fixture
-def api(world: World) -> Caller:
-    return Caller(world)
+def api(world: World, request: pytest.FixtureRequest) -> Iterator[Caller]:
+    caller = Caller(world)
+    caller.hits = set()
+    yield caller
+    if request.node.stash.get(_PASSED, False):
+        coverage_page.note(request.node.nodeid, caller.hits)

@@ -163,7 +163,8 @@ def test_a_disk_with_every_edit(api: Caller, world: World) -> None:
     assert copy["SourceDisk"]["ID"] == made
     vm = server(api)["ID"]
     api.do("PUT", f"/disk/{made}/to/server/{vm}")
-    api.do("PUT", f"/disk/{made}/config", {"HostName": "cp-3", "Background": True})
+    api.do("PUT", f"/disk/{made}/config", other_key)
+    api.do("PUT", f"/disk/{made}/config", edit | {"HostName": "cp-3", "Background": True})
     machine = next(m for m in world.topology().machines if m.id == str(vm))
     assert (machine.hostname, machine.authorized_keys) == ("cp-3", (KEY,))
 
@@ -238,7 +239,18 @@ def premium(api: Caller) -> tuple[int, int, list[str]]:
         "PrivatePort": "22",
         "Description": "ssh",
     }
-    send = [{"Protocol": "ip", "Action": "allow"}]
+    send = [
+        {
+            "Protocol": "udp",
+            "SourceNetwork": "10.0.0.0/24",
+            "SourcePort": "1024-65535",
+            "DestinationNetwork": "192.0.2.53",
+            "DestinationPort": "53",
+            "Action": "allow",
+            "Logging": "True",
+            "Description": "names",
+        }
+    ]
     router = {
         "VRID": 10,
         "Interfaces": [front, inside],
@@ -251,6 +263,7 @@ def premium(api: Caller) -> tuple[int, int, list[str]]:
     ]
     assert saved["Settings"]["Router"]["StaticNAT"]["Config"] == [nat]
     assert saved["Settings"]["Router"]["PortForwarding"]["Config"] == [forward]
+    assert saved["Settings"]["Router"]["Firewall"]["Config"][0]["Send"] == send
     api.do("PUT", f"/appliance/{row}/config")
     return row, switch, public
 

@@ -115,7 +115,7 @@ def test_the_document_and_the_emulator_have_the_same_operations() -> None:
     assert (len(contract.operations()), len(contract.document()["paths"])) == (21, 19)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests(), st.booleans())
 def test_what_the_document_allows_is_answered_as_it_says(request: Any, busy: bool) -> None:
     method, _, path, query, body = request
@@ -134,7 +134,7 @@ JUNK = st.one_of(
 )
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests(), st.data())
 def test_what_the_document_forbids_is_a_400_that_names_the_field(request: Any, data: st.DataObject) -> None:
     method, template, _, _, body = request

@@ -65,7 +65,7 @@ def _route(method: str, zone: str, path: str, *, known: bool) -> tuple[Handler, 
     if not entries:
         raise not_found()
     if method not in entries:
-        raise IaasError(405)
+        raise IaasError(405, allowed=entries)
     return entries[method]
 
 
@@ -82,6 +82,8 @@ def _failure(world: World, request: Request, error: IaasError, warnings: list[st
     english = request.headers.get("accept-language", "").lower().startswith("en")
     serial = world.random_for(f"serial/{world.calls}").randbytes(16).hex()
     headers = {"WWW-Authenticate": 'Basic realm="SAKURA Cloud"'} if error.status == 401 else {}
+    if error.allowed:
+        headers["Allow"] = ", ".join(error.allowed)
     return Outcome(error.status, error.body(serial, english=english), headers, warnings)
 
 

@@ -46,7 +46,7 @@ def _route(request: Request, path: str) -> tuple[Handler, dict[str, str]]:
     if not entries:
         raise PhyError(404)
     if request.method not in entries:
-        raise PhyError(405)
+        raise PhyError(405, allowed=entries)
     if request.method != "GET" and request.headers.get("x-requested-with") != "XMLHttpRequest":
         raise PhyError(400, detail="X-Requested-With: XMLHttpRequest ヘッダーが必要です。")
     return entries[request.method]
@@ -59,6 +59,8 @@ def refuse(status: int, retry_after: float = 0.0) -> Outcome:
 
 def _failure(error: PhyError, warnings: list[str]) -> Outcome:
     headers = {"Retry-After": str(error.retry_after)} if error.status == 429 else {}
+    if error.allowed:
+        headers["Allow"] = ", ".join(error.allowed)
     return Outcome(error.status, error.body(), headers, warnings)
 
 

@@ -36,6 +36,13 @@ class Routes(Generic[H]):
                 found.setdefault(method, (handler, hit.groupdict()))
         return found
 
+    def pattern(self, method: str, path: str) -> str | None:
+        """The registered pattern that a call falls under."""
+        for known, regex, pattern, _ in self._entries:
+            if known == method and regex.fullmatch(path) is not None:
+                return pattern
+        return None
+
     def listing(self) -> list[tuple[str, str]]:
         """All `(method, pattern)` pairs, sorted: what is implemented."""
         return sorted((method, pattern) for method, _, pattern, _ in self._entries)

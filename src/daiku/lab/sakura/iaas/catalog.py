@@ -141,11 +141,17 @@ class PrivateHostPlan:
     name: str
     cpu: int
     memory_gb: int
+    kind: str = "dynamic"
 
 
 PRIVATE_HOST_PLANS = {
-    plan.id: plan for plan in (PrivateHostPlan(112_900_526_366, "224Core 2TB 標準", 224, 2048),)
+    plan.id: plan
+    for plan in (
+        PrivateHostPlan(112_900_526_366, "224Core 2TB 標準", 224, 2048),
+        PrivateHostPlan(112_900_526_367, "224Core 2TB Windows", 224, 2048, "ms_windows"),
+    )
 }
+"""The classes are the API's; the numbers of the second are the lab's."""
 
 PUBLIC_IMAGES = ("Ubuntu Server 24.04.3 LTS", "Debian GNU/Linux 12.11", "Rocky Linux 9.6")
 """ISO images that every zone offers."""

@@ -29,12 +29,13 @@ def plan_view(plan: PrivateHostPlan) -> dict[str, Any]:
     return {
         "ID": plan.id,
         "Name": plan.name,
-        "Class": "dynamic",
+        "Class": plan.kind,
         "CPU": plan.cpu,
         "CPUModel": "uncategorized",
         "MemoryMB": plan.memory_gb * 1024,
         "Dedicated": True,
-        "ServiceClass": f"cloud/private-host/{plan.cpu}core-{plan.memory_gb}gb",
+        "ServiceClass": f"cloud/private-host/{plan.cpu}core-{plan.memory_gb}gb"
+        + ("" if plan.kind == "dynamic" else f"-{plan.kind}"),
         "Availability": "available",
     }
 

@@ -58,13 +58,16 @@ class Id(int):
 
 
 class IaasError(Exception):
-    """A refusal: HTTP status, the API's `error_code` and the detail behind the localised text."""
+    """A refusal: HTTP status, the API's `error_code` and the detail behind the localised text; with 405 the methods
+    that are `allowed`.
+    """
 
-    def __init__(self, status: int, detail: str = "", code: str = "") -> None:
+    def __init__(self, status: int, detail: str = "", code: str = "", allowed: Iterable[str] = ()) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.code = code or CODES[status]
+        self.allowed = sorted(allowed)
 
     def body(self, serial: str, *, english: bool) -> dict[str, Any]:
         text = _TEXTS[self.status][1 if english else 0]

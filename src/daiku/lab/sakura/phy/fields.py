@@ -73,6 +73,16 @@ def several(call: Call, name: str, at_most: int, max_length: int = 50) -> list[s
     return values
 
 
+def identifiers(call: Call, name: str, at_most: int, *words: str) -> list[str]:
+    """A query parameter of 12-digit ids, or of these words."""
+    values = several(call, name, at_most)
+    if not all(
+        value in words or (len(value) == 12 and value.isascii() and value.isdigit()) for value in values
+    ):
+        raise invalid(name, "invalid", "IDの形式が正しくありません。")
+    return values
+
+
 def flag(call: Call, name: str) -> bool:
     return choice(call, name, ("true", "false", "1", "0", "True", "False"), "false").lower() in ("true", "1")
 

@@ -169,7 +169,7 @@ def _moment(call: Call, name: str, default: datetime) -> datetime:
     if not values:
         return default
     try:
-        moment = datetime.fromisoformat(values[-1].replace(" ", "+"))
+        moment = datetime.fromisoformat(values[-1].replace(" ", "+")).replace(microsecond=0)
         return moment.astimezone(JST) if moment.tzinfo is not None else moment.replace(tzinfo=JST)
     except (ValueError, OverflowError):
         raise invalid(name, "invalid", "日時の形式が正しくありません。") from None

@@ -12,7 +12,7 @@ from daiku.lab.sakura.iaas.note import key_blob
 from daiku.lab.sakura.phy import fields
 from daiku.lab.sakura.phy.images import IMAGES, Image
 from daiku.lab.sakura.phy.models import PhyInstalled, PhyServer
-from daiku.lab.sakura.phy.services import matches_words, tag_labels
+from daiku.lab.sakura.phy.services import Search
 from daiku.lab.sakura.phy.views import server_item, server_view, servers_of, service_of
 from daiku.lab.sakura.phy.wire import Call, PhyError, Problems, Reply, invalid, no_content, ok, routes
 from daiku.lab.sakura.records import timestamp
@@ -76,8 +76,9 @@ def _refresh_old(row: PhyServer, now: float) -> None:
 def find_servers(call: Call) -> Reply:
     power = fields.choice(call, "power_status", ("on", "off"))
     ordering = fields.choice(call, "ordering", ORDERINGS, "-activated")
-    internet = (call.query.get("internet") or [""])[-1]
-    networks = fields.several(call, "private_network", 5)
+    internet = fields.identifiers(call, "internet", 5, "common", "void")[-1:]
+    networks = fields.identifiers(call, "private_network", 5, "void")
+    search = Search.of(call)
     rows = servers_of(call.world)
     for row in rows:
         _refresh_old(row, call.now)
@@ -85,9 +86,9 @@ def find_servers(call: Call) -> Reply:
         row
         for row in rows
         if power in ("", row.cached)
-        and _on_internet(row, internet)
+        and all(_on_internet(row, wanted) for wanted in internet)
         and _on_networks(row, networks)
-        and matches_words(service_of(call.world, row.service_id), tag_labels(call, row.service_id), call)
+        and search.matches(row.service_id)
     ]
     keyed = [(server_view(call.world, row), (_sort_key(call.world, row, ordering), row.id)) for row in chosen]
     return Reply(
@@ -108,8 +109,6 @@ def _sort_key(world: World, row: PhyServer, ordering: str) -> float | str:
 
 def _on_internet(row: PhyServer, wanted: str) -> bool:
     match wanted:
-        case "":
-            return True
         case "common":
             return any(port.internet == "common_subnet" for port in row.ports)
         case "void":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
@@ -11,6 +12,7 @@ from daiku.lab.sakura.phy import fields
 from daiku.lab.sakura.phy.models import PhyService
 from daiku.lab.sakura.phy.views import item_of, network_view, service_of, service_view, subnet_view
 from daiku.lab.sakura.phy.wire import Call, PhyError, Reply, ok, routes
+from daiku.lab.sakura.world import World
 
 ORDERINGS = ("activated", "-activated", "nickname", "-nickname")
 CATEGORIES = ("server", "dedicated_subnet", "private_network", "firewall", "load_balancer")
@@ -21,28 +23,34 @@ class ServiceFields(fields.Fields):
     description: Annotated[str, Field(max_length=1000)] | None
 
 
-def matches_words(row: PhyService, tags: list[str], call: Call) -> bool:
+@dataclass(frozen=True)
+class Search:
     """The `tag` and `free_word` filters: every tag is set, every word is somewhere in nickname, description or tags."""
-    wanted_tags, words = fields.several(call, "tag", 10), fields.several(call, "free_word", 5)
-    texts = [row.name, row.note or "", *tags]
-    return all(tag in tags for tag in wanted_tags) and all(
-        any(word in text for text in texts) for word in words
-    )
 
+    world: World
+    tags: list[str]
+    words: list[str]
 
-def tag_labels(call: Call, service_id: str) -> list[str]:
-    return [tag.label for tag in item_of(call.world, service_id).tags]
+    @classmethod
+    def of(cls, call: Call) -> Search:
+        """Read before any row is looked at: a wrong filter is refused also where nothing could match."""
+        return cls(call.world, fields.several(call, "tag", 10), fields.several(call, "free_word", 5))
+
+    def matches(self, service_id: str) -> bool:
+        row = service_of(self.world, service_id)
+        labels = [tag.label for tag in item_of(self.world, service_id).tags]
+        texts = [row.name, row.note or "", *labels]
+        return all(tag in labels for tag in self.tags) and all(
+            any(word in text for text in texts) for word in self.words
+        )
 
 
 @routes.on("GET", "/services/")
 def find_services(call: Call) -> Reply:
     ordering = fields.choice(call, "ordering", ORDERINGS, "-activated")
     category = fields.choice(call, "product_category", CATEGORIES)
-    rows = [
-        row
-        for row in _known(call)
-        if category in ("", row.category) and matches_words(row, tag_labels(call, row.service_id), call)
-    ]
+    search = Search.of(call)
+    rows = [row for row in _known(call) if category in ("", row.category) and search.matches(row.service_id)]
     key = ordering.lstrip("-")
     views = [(service_view(call.world, r), (r.created if key == "activated" else r.name, r.id)) for r in rows]
     return Reply(
@@ -74,10 +82,11 @@ def update_service(call: Call) -> Reply:
 
 @routes.on("GET", "/dedicated_subnets/")
 def find_subnets(call: Call) -> Reply:
+    search = Search.of(call)
     views = [
         (subnet_view(call.world, item), item.service_id)
         for item in call.world.inventory.dedicated_subnets
-        if matches_words(service_of(call.world, item.service_id), tag_labels(call, item.service_id), call)
+        if search.matches(item.service_id)
     ]
     return Reply(200, fields.page(call, "dedicated_subnets", fields.ordered(views, descending=False)))
 
@@ -93,10 +102,11 @@ def read_subnet(call: Call) -> Reply:
 
 @routes.on("GET", "/private_networks/")
 def find_networks(call: Call) -> Reply:
+    search = Search.of(call)
     views = [
         (network_view(call.world, item), item.service_id)
         for item in call.world.inventory.private_networks
-        if matches_words(service_of(call.world, item.service_id), tag_labels(call, item.service_id), call)
+        if search.matches(item.service_id)
     ]
     return Reply(200, fields.page(call, "private_networks", fields.ordered(views, descending=False)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,7 +35,9 @@ Problems = dict[str, list[tuple[str, str]]]
 
 
 class PhyError(Exception):
-    """A refusal. `problems` only with 400 `invalid`; `retry_after` (seconds) only with 429."""
+    """A refusal. `problems` only with 400 `invalid`; `retry_after` (seconds) only with 429,
+    `allowed` (methods) only with 405.
+    """
 
     def __init__(
         self,
@@ -45,6 +47,7 @@ class PhyError(Exception):
         detail: str = "",
         problems: Problems | None = None,
         retry_after: int = 0,
+        allowed: Iterable[str] = (),
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -52,6 +55,7 @@ class PhyError(Exception):
         self.detail = detail or _DETAILS[status]
         self.problems = problems
         self.retry_after = retry_after
+        self.allowed = sorted(allowed)
 
     def body(self) -> dict[str, Any]:
         shown: dict[str, Any] = {
