@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import render
+
 ROOT = Path(__file__).resolve().parent.parent
 DAIKU = str(ROOT / ".venv" / "bin" / "daiku")
 PORT = 24022
@@ -31,6 +33,8 @@ def main() -> int:
         environ = {**os.environ, "DAIKU_LAB_DIR": str(Path(folder) / "lab")}
         start_up()
         pure(file)
+        for what, value in render.measure():
+            show(what, value)
         try:
             main_job(file, environ)
         finally:
