@@ -156,12 +156,20 @@ def _storage(cluster: Cluster) -> StoragePlan:
         reliable_disks=reliable.osd_disks_per_node if reliable else 0,
         reliable_replicas=reliable.replicas if reliable else 0,
         reliable_network=reliable.network if reliable else "node",
+        reliable_pools=_data_pools(cluster),
         fast_disks=fast.disks_per_node if fast else 0,
         fast_quota_gib=fast.quota_gib if fast else 0,
         scratch_disks=cluster.storage.scratch_disks_per_node,
         fast_endpoint=fast.source.endpoint if fast and fast.source else "",
         fast_bucket=fast.source.bucket if fast and fast.source else "",
     )
+
+
+def _data_pools(cluster: Cluster) -> tuple[str, ...]:
+    reliable = cluster.storage.reliable
+    if reliable is None:
+        return ()
+    return tuple(sorted(set(reliable.pools) or {pool.name for pool in cluster.gpu_pools}))
 
 
 def _monitoring(cluster: Cluster) -> MonitoringPlan | None:

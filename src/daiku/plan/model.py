@@ -294,7 +294,8 @@ class PoolPlan(Frozen):
 class StoragePlan(Frozen):
     """Local disks of each GPU node by use, and the tiers made of them. 0 disks: the tier is off.
 
-    `reliable_network` is what Ceph's own traffic uses: node|rails. `fast_endpoint` and `fast_bucket` name the outside
+    `reliable_network` is what Ceph's own traffic uses: node|rails; `reliable_pools` are the GPU pools that hold the
+    data, in order. `fast_endpoint` and `fast_bucket` name the outside
     bucket that the fast tier caches, empty for one of the reliable tier.
     """
 
@@ -304,6 +305,7 @@ class StoragePlan(Frozen):
     fast_disks: int
     fast_quota_gib: int
     scratch_disks: int
+    reliable_pools: tuple[str, ...] = ()
     fast_endpoint: str = ""
     fast_bucket: str = ""
 

@@ -43,6 +43,7 @@ REFUSALS: tuple[Check, ...] = (
     sharing.speakers,
     workloads.disks,
     workloads.replicas,
+    workloads.data_pools,
     workloads.tenant_names,
     workloads.tenant_namespaces,
     workloads.quotas,

@@ -112,7 +112,7 @@ def ceph_cluster(plan: Plan, storage: StoragePlan) -> CephCluster:
         device_filter=device_filter(storage.reliable_disks),
         pool_label=POOL_LABEL,
         service_pools=(MANAGEMENT_POOL, *pools),
-        disk_pools=pools,
+        disk_pools=storage.reliable_pools or pools,
     )
 
 

@@ -105,7 +105,11 @@ class GpuPool(Model):
         Field(description="Block of the node network for this pool. Default: the pool's own /24, in order."),
     ] = None
     image: Annotated[
-        str, OnChange(Disruption.REINSTALL), Field(description="OS image name of the PHY service.")
+        str,
+        OnChange(
+            Disruption.REINSTALL, "its Ceph disks come back empty: one node, then wait for active+clean"
+        ),
+        Field(description="OS image name of the PHY service."),
     ] = "ubuntu-24.04"
     node_port: Annotated[
         str, OnChange(Disruption.ROLLING_REBOOT), Field(description="Interface on the node network.")

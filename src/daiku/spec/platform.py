@@ -81,6 +81,11 @@ class ReliableTier(Model):
         OnChange(Disruption.NONE),
         Field(ge=1, le=24, description="Local disks of each GPU node given to Ceph."),
     ] = 2
+    pools: Annotated[
+        tuple[Name, ...],
+        OnChange(Disruption.ROLLING_RESTART, "data moves between the pools; wait until it is clean"),
+        Field(description="GPU pools whose disks hold the data, when not all shall. Default: all."),
+    ] = ()
     network: Annotated[Literal["node", "rails"], OnChange(Disruption.ROLLING_RESTART, "Ceph daemons")] = (
         "node"
     )

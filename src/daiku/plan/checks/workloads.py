@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from daiku.errors import Fault
 from daiku.plan import namespaces
 from daiku.plan.view import View
+from daiku.spec.faults import suggestion
 from daiku.spec.source import Path
 
 GPUS_PER_NUMA_NODE = 4
@@ -23,22 +24,27 @@ def disks(view: View) -> Iterator[Fault]:
         uses.append((storage.reliable.osd_disks_per_node, ("storage", "reliable", "osdDisksPerNode"), "Ceph"))
     if storage.fast is not None:
         uses.append((storage.fast.disks_per_node, ("storage", "fast", "disksPerNode"), "cache"))
-    wanted = sum(count for count, _, _ in uses)
+    data = storage.reliable.pools if storage.reliable is not None else ()
     for _, path, pool in view.pools():
+        # Ceph takes no disk of a pool that is not to hold its data.
+        here = [use for use in uses if use[2] != "Ceph" or not data or pool.name in data]
+        wanted = sum(count for count, _, _ in here)
         if pool.nodes and wanted > pool.disks.count:
             yield view.source.fault(
                 (*path, "disks", "count"),
                 f"a node of pool {pool.name} has {pool.disks.count} local disks; the storage tiers want {wanted}",
                 "set a tier to null, or give it fewer disks",
                 others=tuple(
-                    view.source.fault(where, f"{what}: {count}") for count, where, what in uses if count
+                    view.source.fault(where, f"{what}: {count}") for count, where, what in here if count
                 ),
             )
 
 
 def replicas(view: View) -> Iterator[Fault]:
     """Each copy of reliable data lies on another GPU server."""
-    reliable, nodes = view.cluster.storage.reliable, sum(len(p.nodes) for p in view.cluster.gpu_pools)
+    reliable = view.cluster.storage.reliable
+    data = reliable.pools if reliable is not None else ()
+    nodes = sum(len(p.nodes) for p in view.cluster.gpu_pools if not data or p.name in data)
     if reliable is not None and 0 < nodes < reliable.replicas:
         yield view.clash(
             ("storage", "reliable", "replicas"),
@@ -47,6 +53,17 @@ def replicas(view: View) -> Iterator[Fault]:
             "pools of GPU servers",
             "take fewer replicas, or no reliable tier: `reliable: null`",
         )
+
+
+def data_pools(view: View) -> Iterator[Fault]:
+    """Pools that hold the reliable data are pools of the file."""
+    reliable, known = view.cluster.storage.reliable, [pool.name for pool in view.cluster.gpu_pools]
+    for place, name in enumerate(reliable.pools if reliable is not None else ()):
+        if name not in known:
+            hint = suggestion(name, known) or f"the pools are: {', '.join(known) or 'none'}"
+            yield view.source.fault(
+                ("storage", "reliable", "pools", place), f"there is no GPU pool {name}", hint
+            )
 
 
 def tenant_names(view: View) -> Iterator[Fault]:
