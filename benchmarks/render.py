@@ -20,8 +20,8 @@ T = TypeVar("T")
 
 
 def large(nodes: int, moved: int = 0) -> str:
-    """The example with that many GPU servers, as a cluster file, in wider networks. The server with the index `moved` is
-    in another rack."""
+    """The example with that many GPU servers, as a cluster file, in wider networks. The server with the index
+    `moved` is in another rack."""
     document: dict[str, Any] = yaml.safe_load((ROOT / "examples/ishikari/cluster.yaml").read_text("utf-8"))
     del document["aws"]
     document["network"]["node"]["cidr"] = "10.8.0.0/14"

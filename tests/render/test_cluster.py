@@ -123,6 +123,36 @@ def test_cilium_in_both_modes(mode: str, expected: dict[str, Any]) -> None:
     assert values["loadBalancer"]["acceleration"] == "disabled"
 
 
+def test_bgp_announces_and_nothing_else() -> None:
+    network = example()["network"]
+    peers = [{"address": "10.10.0.1", "asn": 65000}, {"address": "192.0.2.7", "asn": 65010, "multihop": 3}]
+    network["bgp"] = {"localAsn": 65001, "advertise": ["pods", "load-balancers"], "peers": peers}
+    tree = cluster_tree(plan(network=network))
+    assert read(tree, "10-cilium/values.yaml")["bgpControlPlane"] == {"enabled": True}
+    (config,) = objects(tree, "CiliumBGPClusterConfig")
+    assert config["spec"]["nodeSelector"] == {"matchLabels": {"daiku.io/pool": "management"}}
+    (instance,) = config["spec"]["bgpInstances"]
+    # Without a port it takes no connections: routers are asked, nobody asks.
+    assert "localPort" not in instance
+    configs = {c["metadata"]["name"]: c["spec"] for c in objects(tree, "CiliumBGPPeerConfig")}
+    assert {p["peerConfigRef"]["name"] for p in instance["peers"]} == set(configs)
+    assert [c.get("ebgpMultihop") for c in configs.values()] == [None, 3]
+    (advertised,) = objects(tree, "CiliumBGPAdvertisement")
+    labels = advertised["metadata"]["labels"]
+    for spec in configs.values():
+        assert [f["advertisements"]["matchLabels"] for f in spec["families"]] == [labels]
+    pods, services = advertised["spec"]["advertisements"]
+    # Cilium's own rules: a selector for services, none for ranges of pods.
+    assert pods == {"advertisementType": "PodCIDR"}
+    assert services["service"] == {"addresses": ["LoadBalancerIP"]}
+    assert services["selector"]["matchExpressions"]
+
+
+def test_without_bgp_nobody_speaks_it() -> None:
+    assert "11-cilium-bgp/bgp.yaml" not in TREE
+    assert "bgpControlPlane" not in read(TREE, "10-cilium/values.yaml")
+
+
 def test_multus_is_pinned_and_has_room() -> None:
     daemon = next(d for d in objects(TREE, "DaemonSet") if "multus" in d["metadata"]["name"])
     pod = daemon["spec"]["template"]["spec"]
