@@ -71,7 +71,7 @@ def _init(work: Work, step: Step, _facts: dict[str, HostFacts]) -> None:
 def _join(work: Work, step: Step, facts: dict[str, HostFacts]) -> None:
     machine = work.machine(step.host)
     access = work.api(facts)
-    access.api.apply(work.secrets.token_object())
+    work.let_in(access.api)
     ca = access.credentials.ca_pem
     if machine.control_plane:
         _upload(work, step, facts)

@@ -10,7 +10,8 @@ from daiku.apply.phases.act import carry_out, mark
 from daiku.apply.phases.decide import Step
 from daiku.apply.phases.facts import ClusterFacts, Live
 from daiku.apply.phases.marks import marks
-from daiku.apply.phases.work import Work, as_host_error, forget_secrets, node_seen
+from daiku.apply.phases.names import Phase
+from daiku.apply.phases.work import Work, as_host_error, node_seen
 from daiku.errors import ApiError, ApplyError, HostError
 
 WAIT_SECONDS = 180.0
@@ -33,7 +34,8 @@ def control_plane(work: Work) -> Live:
 def join(work: Work) -> None:
     """The other control planes, one after the other, because etcd takes one new member at a time.
 
-    One that fails stops no other; ApplyError names them. Afterwards all carry the load balancer's addresses.
+    One that fails stops no other; ApplyError names them. Afterwards all carry the load balancer's addresses, and the
+    join secrets go.
     """
     failures: list[HostError] = []
     for machine in work.planes:
@@ -45,6 +47,7 @@ def join(work: Work) -> None:
             failures.append(error)
     if lacking := _without_address(work):
         work.settle(lacking)
+    forget_joins(work, "join")
     _raise(failures, len(work.planes))
 
 
@@ -70,6 +73,7 @@ def workers(work: Work) -> None:
     answers = work.reach.each([name for name in doubtful if name not in work.left_out], bring)
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
     failures += _keep_marks(work)
+    forget_joins(work, "workers")
     _raise(failures, len(work.machines))
 
 
@@ -93,11 +97,8 @@ def checks(work: Work, *, seconds: float = WAIT_SECONDS) -> None:
 
     `seconds` to wait for it. ApplyError with what is not so.
     """
+    forget_joins(work, "checks")
     live = work.live()
-    if live.cluster is not None and live.cluster.leftovers:
-        with work.teller.step("checks", "", "clean up") as did:
-            forget_secrets(work.api(live.hosts).api, live.cluster.leftovers)
-            did.append(f"deleted {', '.join(live.cluster.leftovers)}")
     end = time.monotonic() + seconds
     while wrong := unwell(work, live):
         if time.monotonic() > end:
@@ -105,6 +106,17 @@ def checks(work: Work, *, seconds: float = WAIT_SECONDS) -> None:
         work.teller.detail(wrong[0].host, wrong[0].message)
         time.sleep(POLL_SECONDS)
         live = work.gather()
+
+
+def forget_joins(work: Work, phase: Phase) -> None:
+    """Delete the secrets with which machines could join, this run's and those of a run that was killed. ApiError."""
+    live = work.live()
+    if live.cluster is None or not live.cluster.leftovers:
+        return
+    with work.teller.step(phase, "", "clean up") as did:
+        work.let_nobody_in(work.api(live.hosts).api, live.cluster.leftovers)
+        did.append(f"deleted {', '.join(live.cluster.leftovers)}")
+    work.outdated()
 
 
 def unwell(work: Work, live: Live) -> list[HostError]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
+import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -15,7 +17,13 @@ from daiku.apply.phases.facts import ClusterFacts, HostFacts, Live, NodeSeen
 from daiku.apply.phases.names import Phase
 from daiku.apply.phases.reach import Reach
 from daiku.apply.phases.remote import look
-from daiku.apply.phases.secrets import CERTIFICATES, LABEL_SELECTOR, NAMESPACE, JoinSecrets
+from daiku.apply.phases.secrets import (
+    CERTIFICATES,
+    LABEL_SELECTOR,
+    NAMESPACE,
+    TOKEN_MINUTES,
+    JoinSecrets,
+)
 from daiku.errors import ApiError, CredentialsError, HostError, UnreachableError
 from daiku.plan.model import Plan
 from daiku.render.bundle import HostBundle
@@ -64,6 +72,7 @@ class Work:
     secrets: JoinSecrets = field(default_factory=JoinSecrets.make)
     uploaded: bool = False
     """Whether the control planes' certificates were uploaded with this run's key."""
+    _let_in: float = -math.inf
     _known: Live | None = None
     _access: Access | None = None
     _open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
@@ -109,6 +118,18 @@ class Work:
                 pass
         self._known = live
         return live
+
+    def let_in(self, api: KubernetesApi) -> None:
+        """Have this run's token stand in the cluster for some more minutes, so that machines can join. ApiError."""
+        with self._lock:
+            if time.monotonic() - self._let_in > TOKEN_MINUTES * 60 / 3:
+                api.apply(self.secrets.token_object())
+                self._let_in = time.monotonic()
+
+    def let_nobody_in(self, api: KubernetesApi, names: tuple[str, ...]) -> None:
+        """Delete these join secrets. ApiError."""
+        self._let_in, self.uploaded = -math.inf, False
+        forget_secrets(api, names)
 
     def api(self, facts: Mapping[str, HostFacts]) -> Access:
         """The API, through one tunnel as long as that leads to a server that is ready; `facts` tell who might be.
