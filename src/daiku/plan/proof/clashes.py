@@ -194,6 +194,12 @@ CLASHES: tuple[Rule[View], ...] = (
         "Take at most as many replicas as there are GPU nodes.",
     ),
     Rule(
+        "ceph-pool-unknown",
+        workloads.data_pools,
+        "Ceph finds no machine for its data: no OSD is made and every claim stays Pending.",
+        "Name pools that are in the file.",
+    ),
+    Rule(
         "tenant-name-twice",
         workloads.tenant_names,
         "Two tenants share one namespace, queue and quota.",
