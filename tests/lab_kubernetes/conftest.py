@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -38,6 +39,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         built.apply()
         built.rendered()
         built.init()
-        for name in NAMES[1:]:
-            built.join(name)
+        built.join(NAMES[1])
+        with ThreadPoolExecutor(2) as pool:  # a worker joins whatever the control planes are at
+            list(pool.map(built.join, NAMES[2:]))
         yield built
