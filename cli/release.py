@@ -24,7 +24,7 @@ def release() -> None:
 @file_option
 @json_option
 def show(file: Path, as_json: bool) -> None:
-    """Show every version, image and chart of the cluster's release, and whether its digest is known."""
+    """Show its versions, images and charts."""
     from daiku.plan.make import make
     from daiku.render.images import image
     from daiku.spec.load import load
@@ -53,9 +53,9 @@ def show(file: Path, as_json: bool) -> None:
 @file_option
 @json_option
 def lock(file: Path, as_json: bool) -> None:
-    """Ask the registries for every digest and write them beside the cluster file.
+    """Record digests from the registries.
 
-    The registries are those of `registries` in the cluster file. Nothing is written unless every one was found.
+    They are written beside the cluster file, in cluster.lock.yaml. The registries are those of `registries` in the cluster file. Nothing is written unless every one was found.
     """
     from daiku.observe.releases import lock as ask
     from daiku.plan.view import release_of
