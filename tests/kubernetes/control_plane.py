@@ -1,4 +1,4 @@
-"""The real etcd and kube-apiserver on loopback, and beside them the real controller manager and scheduler."""
+"""The real etcd and kube-apiserver on loopback; beside them the real controller manager and scheduler, and KWOK."""
 
 from __future__ import annotations
 
@@ -12,11 +12,14 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from daiku.lab.hosts.guest.kwok import write_stages
 from daiku.lab.tools.build import find_or_build
 from daiku.wire.kubernetes import Credentials, connect
 from tests.kubernetes.certificates import Authority, key_pem
 
 START_SECONDS = 90.0
+KWOK_NODE = "kwok.x-k8s.io/node"
+"""Annotation of the nodes whose part KWOK plays."""
 
 
 class ControlPlane:
@@ -34,8 +37,10 @@ class ControlPlane:
 
     @contextmanager
     def controllers(self) -> Generator[None]:
-        """The controller manager and the scheduler run while the block lasts."""
+        """The controller manager, the scheduler and KWOK run while the block lasts."""
         kubeconfig = _private(self.folder / "admin.conf", self.admin.kubeconfig())
+        stages = self.folder / "stages.yaml"
+        write_stages(stages)
         common = (f"--kubeconfig={kubeconfig}", "--leader-elect=false", "--secure-port=0")
         with ExitStack() as stack:
             stack.enter_context(
@@ -50,6 +55,18 @@ class ControlPlane:
                 )
             )
             stack.enter_context(_running(self.folder, "kube-scheduler", *common))
+            stack.enter_context(
+                _running(
+                    self.folder,
+                    "kwok",
+                    f"--kubeconfig={kubeconfig}",
+                    "--manage-all-nodes=false",
+                    f"--manage-nodes-with-annotation-selector={KWOK_NODE}=fake",
+                    f"--config={stages}",
+                    f"--server-address=127.0.0.1:{_free_port()}",
+                    "--node-lease-duration-seconds=40",
+                )
+            )
             yield
 
 

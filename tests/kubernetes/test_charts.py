@@ -36,7 +36,7 @@ spec:
   selector: {matchLabels: {a: b}}
   template:
     metadata: {labels: {a: b}}
-    spec: {containers: [{name: x, image: registry.test/x:1}]}
+    spec: {nodeSelector: {no: where}, containers: [{name: x, image: registry.test/x:1}]}
 """
 
 

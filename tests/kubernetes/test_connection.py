@@ -28,7 +28,10 @@ def test_the_server_is_asked_for_the_name_in_its_certificate(plane: ControlPlane
 
 def test_a_server_of_another_authority_is_not_talked_to(plane: ControlPlane) -> None:
     stranger = replace(plane.admin, ca_pem=Authority().cert)
-    with connect(stranger, patience=3600) as api, pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"):
+    with (
+        connect(stranger, patience=3600) as api,
+        pytest.raises(UnreachableError, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
         api.kind("v1", "Pod")
 
 

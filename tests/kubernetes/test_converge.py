@@ -19,6 +19,7 @@ pytestmark = pytest.mark.kubernetes
 
 
 def deployment(place: Place, replicas: int = 1) -> dict[str, Any]:
+    """A deployment whose pods fit no node."""
     labels = {"app": "web"}
     container = {
         "name": "web",
@@ -32,7 +33,10 @@ def deployment(place: Place, replicas: int = 1) -> dict[str, Any]:
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            "template": {
+                "metadata": {"labels": labels},
+                "spec": {"nodeSelector": {"no": "where"}, "containers": [container]},
+            },
         },
     }
 
