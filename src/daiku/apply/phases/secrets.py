@@ -19,11 +19,13 @@ import yaml
 TOKEN_MINUTES = 15
 """How long a token lets machines in if nobody comes back to delete it."""
 _SIGNS = string.ascii_lowercase + string.digits
-LABELS = {"app.kubernetes.io/managed-by": "daiku"}
-LABEL_SELECTOR = "app.kubernetes.io/managed-by=daiku"
+BOOTSTRAP_TYPE = "bootstrap.kubernetes.io/token"
+DESCRIPTION = "machines that daiku joins"
+PROXY_DESCRIPTION = "Proxy for managing TTL for the kubeadm-certs secret"
+"""Of the token that kubeadm makes for each upload of certificates, so that they end with it."""
 NAMESPACE = "kube-system"
 CERTIFICATES = "kubeadm-certs"
-"""The Secret that `upload-certs` makes. It belongs to a token of kubeadm's own, with which it goes."""
+"""The Secret that `upload-certs` makes."""
 GROUP = "system:bootstrappers:kubeadm:default-node-token"
 
 
@@ -54,13 +56,13 @@ class JoinSecrets:
             "expiration": time.strftime("%Y-%m-%dT%H:%M:%SZ", until),
             "usage-bootstrap-authentication": "true",
             "auth-extra-groups": GROUP,
-            "description": "machines that daiku joins",
+            "description": DESCRIPTION,
         }
         return {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": f"bootstrap-token-{ident}", "namespace": NAMESPACE, "labels": dict(LABELS)},
-            "type": "bootstrap.kubernetes.io/token",
+            "metadata": {"name": f"bootstrap-token-{ident}", "namespace": NAMESPACE},
+            "type": BOOTSTRAP_TYPE,
             "data": {key: base64.b64encode(value.encode()).decode() for key, value in data.items()},
         }
 
@@ -84,7 +86,10 @@ class JoinSecrets:
     def init_configuration(self, rendered: bytes) -> str:
         """The rendered configuration of `kubeadm init` with the token (short-lived) and the certificates' key."""
         token = {"token": self.token, "ttl": f"{TOKEN_MINUTES}m0s", "usages": ["signing", "authentication"]}
-        extra = {"bootstrapTokens": [{**token, "groups": [GROUP]}], "certificateKey": self.key}
+        extra = {
+            "bootstrapTokens": [{**token, "groups": [GROUP], "description": DESCRIPTION}],
+            "certificateKey": self.key,
+        }
         return _merged(rendered, {"InitConfiguration": extra})
 
     def join_configuration(self, rendered: bytes) -> str:

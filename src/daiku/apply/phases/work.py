@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import math
 import threading
@@ -19,9 +20,11 @@ from daiku.apply.phases.reach import Reach
 from daiku.apply.phases.remote import look
 from daiku.apply.phases.secrets import (
     CERTIFICATES,
-    LABEL_SELECTOR,
+    DESCRIPTION,
     NAMESPACE,
+    PROXY_DESCRIPTION,
     TOKEN_MINUTES,
+    BOOTSTRAP_TYPE,
     JoinSecrets,
 )
 from daiku.errors import ApiError, CredentialsError, HostError, UnreachableError
@@ -151,7 +154,7 @@ class Work:
 
 
 def cluster_facts(api: KubernetesApi) -> ClusterFacts:
-    """What the API says of nodes, of `kubeadm init` and of join secrets. No Secret's content is read. ApiError."""
+    """What the API says of nodes, of `kubeadm init` and of join secrets. No Secret's content is kept. ApiError."""
     nodes = {node.name: node for node in (node_seen(body) for body in api.list("v1", "Node"))}
     missing = [
         f"{namespace}/{name}"
@@ -162,18 +165,19 @@ def cluster_facts(api: KubernetesApi) -> ClusterFacts:
 
 
 def join_secrets(api: KubernetesApi) -> tuple[str, ...]:
-    """Names of the Secrets (in kube-system) with which machines could join: ours, and the uploaded certificates."""
+    """Names of the Secrets (in kube-system) with which machines could join: our tokens, the uploaded certificates, and
+    the tokens that kubeadm makes to end these. Tokens that somebody else made are not ours to take."""
     path = f"/api/v1/namespaces/{NAMESPACE}/secrets"
 
-    def listed(**query: str) -> list[Object]:
-        return api.call("GET", path, query=query, headers={"Accept": METADATA}).get("items") or []
+    def listed(selector: str, **headers: str) -> list[Object]:
+        answer = api.call("GET", path, query={"fieldSelector": selector}, headers=headers)
+        return answer.get("items") or []
 
-    ours = [str(one["metadata"]["name"]) for one in listed(labelSelector=LABEL_SELECTOR)]
-    found = [name for name in ours if name.startswith("bootstrap-token-")]
-    for one in listed(fieldSelector=f"metadata.name={CERTIFICATES}"):
-        found.append(CERTIFICATES)
-        found += [str(owner["name"]) for owner in one["metadata"].get("ownerReferences") or []]
-    return tuple(sorted(set(found)))
+    known = {base64.b64encode(text.encode()).decode() for text in (DESCRIPTION, PROXY_DESCRIPTION)}
+    tokens = listed(f"type={BOOTSTRAP_TYPE}")
+    names = [one["metadata"]["name"] for one in tokens if (one.get("data") or {}).get("description") in known]
+    names += [one["metadata"]["name"] for one in listed(f"metadata.name={CERTIFICATES}", Accept=METADATA)]
+    return tuple(sorted(names))
 
 
 def forget_secrets(api: KubernetesApi, names: tuple[str, ...]) -> None:
