@@ -53,6 +53,10 @@ class Needles:
         other._forms = {f: name for f, name in self._forms.items() if name.split(" (")[0] not in names}
         return other
 
+    def lines(self) -> str:
+        """All forms that are lines of text, for a search where a program of ours shall not be put."""
+        return "\n".join(sorted(form.decode() for form in self._forms if b"\0" not in form)) + "\n"
+
     def found(self, data: bytes) -> list[str]:
         """The names and encodings of the secrets in `data`."""
         return sorted({name for form, name in self._forms.items() if form in data})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import secrets
 import stat
@@ -12,6 +13,10 @@ from typing import Any
 import pytest
 
 from daiku.lab.hosts import supports_namespaces
+from daiku.plan.facts import Facts
+from daiku.plan.make import make
+from daiku.render.hosts import host_bundles
+from daiku.spec.load import load
 from tests.canaries.needles import Needles, Watch
 from tests.main_job.kit import PUBLIC, Rehearsal
 
@@ -23,6 +28,8 @@ pytestmark = [
 ]
 PORT = 25026
 USERS = 40
+DISK = "/etc /home /opt /root /run /srv /tmp /var"
+"""All of a lab host that is its own."""
 PRIVATE_FILES = {
     "ishikari-cp-1": ("/etc/daiku/kubeadm/init.yaml", "/etc/netplan/50-daiku.yaml"),
     "ishikari-mgmt-1": ("/etc/daiku/kubeadm/join.yaml", "/etc/netplan/50-daiku.yaml"),
@@ -91,6 +98,8 @@ def _live(life: Life) -> None:
         if len(line) > 40 and "AAAA" not in line[:30]:
             life.planted[f"deploy key {number}"] = line
     life.planted["passphrase"] = (life.lab.state / "passphrase").read_text().strip()
+    for place in sorted((life.lab.state / "keys" / "secrets").glob("*")):
+        life.planted[f"secret {place.name}"] = base64.b64encode(place.read_bytes()).decode()
     _plant_in_the_router(life)
     _plant_on_the_hosts(life)
     life.run("--lab", "diff")
@@ -201,6 +210,31 @@ def test_nothing_was_written_but_the_key_and_the_passphrase_in_their_places(life
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert found == {}
     assert len([p for p in state.rglob("*") if p.is_file()]) > 10
+
+
+def test_on_the_hosts_secrets_stand_where_they_belong(life: Life) -> None:
+    """What the hosts' disks hold: the cluster's secrets in the files made for them, and our former content of private
+    files, which only root may read."""
+    needles = Needles(life.planted)
+    plan = make(load(life.lab.file))
+    facts = Facts.model_validate_json((life.lab.state / "facts.json").read_text())
+    bundles = {bundle.host: bundle for bundle in host_bundles(plan, facts)}
+    # The needles come by standard input, so that the search leaves none of them behind.
+    search = f"grep -rlsF -f - {DISK} <<'NEEDLES' || test $? -le 2\n{needles.lines()}NEEDLES\n"
+    seen = 0
+    for node in facts.nodes:
+        secret = {file.path for file in bundles[node.name].files if file.secret}
+        ours = PRIVATE_FILES.get(node.name, ())
+        kept = {f"/var/lib/daiku/previous/{path.replace('/', '%2F')}": path for path in ours}
+        for path in life.lab.on(node.name, search).splitlines():
+            rights = life.lab.on(node.name, f"stat -c '%a %U' '{path}'").strip()
+            found = needles.found(base64.b64decode(life.lab.on(node.name, f"base64 '{path}'")))
+            assert rights == "600 root", (node.name, path, rights)
+            names = (f"{node.name}:{kept[path]} ",) if path in kept else ("secret ",)
+            assert path in kept or path in secret, (node.name, path, found)
+            assert all(name.startswith(names) for name in found), (node.name, path, found)
+            seen += 1
+    assert seen >= sum(map(len, PRIVATE_FILES.values())), "the search found not even what must be there"
 
 
 def test_nothing_is_open_to_others(life: Life) -> None:
