@@ -19,12 +19,12 @@ from daiku.apply.phases.names import Phase
 from daiku.apply.phases.reach import Reach
 from daiku.apply.phases.remote import look
 from daiku.apply.phases.secrets import (
+    BOOTSTRAP_TYPE,
     CERTIFICATES,
     DESCRIPTION,
     NAMESPACE,
     PROXY_DESCRIPTION,
     TOKEN_MINUTES,
-    BOOTSTRAP_TYPE,
     JoinSecrets,
 )
 from daiku.errors import ApiError, CredentialsError, HostError, UnreachableError
