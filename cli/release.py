@@ -55,7 +55,8 @@ def show(file: Path, as_json: bool) -> None:
 def lock(file: Path, as_json: bool) -> None:
     """Record digests from the registries.
 
-    They are written beside the cluster file, in cluster.lock.yaml. The registries are those of `registries` in the cluster file. Nothing is written unless every one was found.
+    They are written beside the cluster file, in cluster.lock.yaml. The registries are those of `registries` in the
+    cluster file. Nothing is written unless every one was found.
     """
     from daiku.observe.releases import lock as ask
     from daiku.plan.view import release_of
