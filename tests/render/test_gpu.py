@@ -179,3 +179,5 @@ def test_a_pool_has_its_own_placement(changed: dict[str, Any], policy: str, scop
     patch = yaml.safe_load(bundle.file("/etc/daiku/kubeadm/patches/kubeletconfiguration+merge.yaml").content)
     assert (patch["topologyManagerPolicy"], patch["topologyManagerScope"]) == (policy, scope)
     assert ("topologyManagerPolicyOptions" in patch) == (policy != "none")
+    assert [m["numaNode"] for m in patch["reservedMemory"]] == [0, 1]
+    assert patch["cpuManagerPolicy"] == "static"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daiku.lab.hosts.guest.netplan_files import devices, merge
-from daiku.plan.model import NodePlan, Plan, Route
+from daiku.plan.model import NodePlan, Route
 from daiku.render.bundle import HostBundle
 from daiku.render.host_kubernetes import (
     first_control_plane,
@@ -416,18 +416,6 @@ def test_an_odd_taint_is_refused(taint: str) -> None:
 def test_a_control_plane_without_taints_keeps_kubernetes_own() -> None:
     node = PLAN.node(CONTROL).model_copy(update={"taints": ()})
     assert "taints" not in node_registration(node, "")
-
-
-@pytest.mark.parametrize("policy", ["none", "best-effort", "restricted"])
-def test_the_kubelet_of_a_gpu_server_follows_the_specification(policy: str) -> None:
-    pools = tuple(pool.model_copy(update={"topology_policy": policy}) for pool in PLAN.pools)
-    made: Plan = PLAN.model_copy(update={"pools": pools})
-    bundle = host_bundle(made, facts(made), made.node(SERVER))
-    (patch,) = documents(bundle, "/etc/daiku/kubeadm/patches/kubeletconfiguration+merge.yaml").values()
-    assert patch["topologyManagerPolicy"] == policy
-    assert ("topologyManagerPolicyOptions" in patch) == (policy != "none")
-    assert [m["numaNode"] for m in patch["reservedMemory"]] == [0, 1]
-    assert patch["cpuManagerPolicy"] == "static"
 
 
 @given(st.integers(64, 8192), st.integers(1, 8))
