@@ -133,6 +133,15 @@ def test_ordinary_pods_are_reported_as_if_they_ran(cluster: Cluster) -> None:
     until(lambda: cluster.get("pods -l app=web")["items"] == [], "no pods left")
 
 
+def test_kubeadm_upgrades_a_control_plane(cluster: Cluster) -> None:
+    """To its own version: kubeadm's health check is a Job, and it waits for CoreDNS."""
+    all_ready(cluster)
+    version = f"v{cluster.plan.release.kubernetes}"
+    said = cluster.ssh(FIRST, f"kubeadm upgrade apply {version} --yes --force", limit=240)
+    assert "[upgrade] SUCCESS!" in said
+    all_ready(cluster)
+
+
 def test_the_api_outlives_the_first_control_plane(cluster: Cluster) -> None:
     all_ready(cluster)
     try:
