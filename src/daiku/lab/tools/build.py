@@ -117,7 +117,8 @@ def _build(
         (fresh / "bin").mkdir()
         command = [
             # Builds run beside everything else: they get the time that is left.
-            *("nice", "-n", "10", str(toolchain.go), "build", *BUILD_FLAGS, "-v", "-ldflags", tool.ldflags),
+            *((nice, "-n", "10") if (nice := shutil.which("nice")) else ()),
+            *(str(toolchain.go), "build", *BUILD_FLAGS, "-v", "-ldflags", tool.ldflags),
             *("-o", str(fresh / "bin" / tool.name), tool.package),
         ]
         what = f"building {tool.name} {tool.version} (about {tool.minutes} min, once)"
