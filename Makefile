@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-down test test-fast test-journeys check bench lock format clean
+.PHONY: help setup demo demo-down test test-fast test-journeys check bench crash lock format clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ check: setup ## ruff, pyright (strict), import rules, links and address checks
 
 bench: setup ## print the benchmarks (ratios and counts)
 	@$(BIN)/python benchmarks/run.py
+
+crash: setup ## kill runs at 2,000 points and more, and see that the next run finishes them (an hour)
+	@$(BIN)/python -m tests.crash
 
 lock: setup ## refresh requirements.lock from pyproject.toml
 	$(BIN)/pip install -q uv==0.13.8
