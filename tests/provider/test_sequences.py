@@ -466,6 +466,6 @@ def test_random_sequences(front: str) -> None:
     )
     run_state_machine_as_test(Sequences, settings=profile)
     assert DONE["operations"] > 60
-    assert DONE["spoilt"] > 10
+    assert DONE["spoilt"] >= 5
     if LONG:
         print("\n" + ", ".join(f"{count} {what}" for what, count in sorted(DONE.items())))  # noqa: T201
