@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
+import signal
 import tarfile
+import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -164,6 +168,53 @@ def test_an_upgrade_that_does_not_become_ready_is_taken_back(setting: Setting) -
     assert result.what == "failed"
     assert setting.message() == "hello"
     assert setting.place.api.get("apps/v1", "Deployment", "stuck", setting.place.name) is None
+
+
+def cut_off(setting: Setting) -> None:
+    """Install or upgrade with a helm that is killed while it waits for what never becomes ready."""
+    helm, number = setting.helm, setting.folder / "pid"
+    real = find_or_build("helm", lambda _line: None)
+    program = setting.folder / "helm"
+    program.write_text(f'#!/bin/sh\necho $$ > {number}\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    setting.helm = Helm(lambda: program, setting.place.api.credentials)
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(setting.run, timeout=60)
+        deadline = time.monotonic() + 60
+        # Its objects are there, so it only waits now.
+        while setting.place.api.get("apps/v1", "Deployment", "stuck", setting.place.name) is None:
+            assert not running.done(), running.result()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        os.kill(int(number.read_text()), signal.SIGKILL)
+        assert running.result().what == "failed"
+    setting.helm = helm
+    release = helm.release("tiny", setting.place.name)
+    assert release is not None
+    assert release.pending
+
+
+def test_an_install_that_was_killed_is_taken_over_by_the_next_run(setting: Setting) -> None:
+    pack(setting.folder, template=CONFIG + "---\n" + STUCK)
+    cut_off(setting)
+    pack(setting.folder)
+    assert setting.run().what == "upgrade"
+    assert setting.message() == "hello"
+    assert setting.run().what == "unchanged"
+
+
+def test_an_upgrade_that_was_killed_is_rolled_back_and_done_again(setting: Setting) -> None:
+    pack(setting.folder)
+    setting.run()
+    pack(setting.folder, "1.3.0", template=CONFIG.replace("quote", "upper | quote") + "---\n" + STUCK)
+    setting.wanted = replace(setting.wanted, version="1.3.0")
+    cut_off(setting)
+    pack(setting.folder, "1.4.0", template=CONFIG.replace("quote", "title | quote"))
+    setting.wanted = replace(setting.wanted, version="1.4.0")
+    assert setting.run().what == "upgrade"
+    assert setting.message() == "Hello"
+    assert setting.place.api.get("apps/v1", "Deployment", "stuck", setting.place.name) is None
+    assert setting.run().what == "unchanged"
 
 
 def test_an_archive_that_is_not_the_locked_one_is_refused(setting: Setting) -> None:

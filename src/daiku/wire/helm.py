@@ -25,7 +25,7 @@ from daiku.wire.kubernetes_kinds import Object
 INPUTS_LABEL = "daiku.io/inputs"
 """Label of a release: a digest of the archive and the values that made it."""
 _SPARE_SECONDS = 60.0
-"""How much longer than its own limit helm may take, to roll back."""
+"""How much longer than its own limit helm may take, to roll back; and how long it may take to end when it is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,11 @@ class Release:
     version: str
     status: str
     inputs: str
+
+    @property
+    def pending(self) -> bool:
+        """Some helm is at work on it, or was when it died. helm itself refuses every upgrade of such a release."""
+        return self.status.startswith("pending-")
 
 
 class Helm:
@@ -118,6 +123,16 @@ class Helm:
             seconds=2 * timeout + _SPARE_SECONDS,
         )
 
+    def revisions(self, name: str, namespace: str) -> dict[int, str]:
+        """The status of each revision that helm remembers, oldest first."""
+        text = self._run("history", name, "--namespace", namespace, "--output", "json")
+        found = cast("list[dict[str, Any]]", json.loads(text))
+        return {int(one["revision"]): str(one["status"]) for one in found}
+
+    def rollback(self, name: str, namespace: str, revision: int) -> None:
+        """Go back to `revision`, without waiting for anything to be ready: an upgrade follows."""
+        self._run("rollback", name, str(revision), "--namespace", namespace, "--history-max", "5")
+
     def _run(self, *arguments: str, values: bytes | None = None, seconds: float = 120.0) -> str:
         where = f"helm {' '.join(arguments[:2])}"
         with ExitStack() as stack:
@@ -140,32 +155,49 @@ def _ended(
     command: Sequence[str], environ: dict[str, str], handed: Sequence[int], where: str, seconds: float
 ) -> str:
     try:
-        done = subprocess.run(
+        # A group of its own: Ctrl-C reaches us alone, and we tell helm, once.
+        process = subprocess.Popen(
             command,
             env=environ,
             pass_fds=handed,
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            check=False,
-            timeout=seconds,
+            process_group=0,
         )
     except OSError as error:
         raise MissingToolError(
             f"helm cannot be run: {error.strerror}", where=command[0], hint="install helm 4 on PATH"
         ) from error
-    except subprocess.TimeoutExpired as error:
-        raise DeadlineError(
-            f"no end after {seconds:.0f} s", where=where, hint="look at the release: helm history NAME"
-        ) from error
-    if done.returncode:
-        lines = [line for line in done.stderr.splitlines() if line.startswith("Error:")] or [
-            done.stderr.strip()
-        ]
+    with process:
+        try:
+            output, errors = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired as error:
+            _end(process)
+            raise DeadlineError(
+                f"no end after {seconds:.0f} s", where=where, hint="look at the release: helm history NAME"
+            ) from error
+        except BaseException:
+            _end(process)
+            raise
+    if process.returncode:
+        lines = [line for line in errors.splitlines() if line.startswith("Error:")] or [errors.strip()]
         raise ApiError(
-            " ".join(lines).removeprefix("Error: ") or f"exit status {done.returncode}", where=where
+            " ".join(lines).removeprefix("Error: ") or f"exit status {process.returncode}", where=where
         )
-    return done.stdout
+    return output
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Tell helm to end and let it put its release in order; kill it when it does not."""
+    process.terminate()
+    try:
+        process.communicate(timeout=_SPARE_SECONDS)
+    except BaseException as error:
+        process.kill()
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
 
 
 def _objects(text: str) -> list[Object]:

@@ -83,8 +83,27 @@ class HelmCharts:
         if not dry_run:
             for definition in self._helm.definitions(archive) if there is not None else ():
                 self._api.apply(definition)
+            if there is not None and there.pending:
+                self._repair(one)
             self._helm.upgrade(wanted, timeout=self._timeout)
         return ("install" if there is None else "upgrade"), detail
+
+    def _repair(self, one: ChartWanted) -> None:
+        """Free a release whose helm was cut off. The caller has the cluster to itself, so no other helm is at work.
+
+        The last revision that stood comes back, which also removes what only the cut-off one brought. Where none
+        ever stood, that revision is forgotten, and the install that follows takes over the objects it left.
+        """
+        revisions = self._helm.revisions(one.release, one.namespace)
+        stood = [revision for revision, status in revisions.items() if status == "deployed"]
+        if stood:
+            self._helm.rollback(one.release, one.namespace, stood[-1])
+            return
+        for revision, status in revisions.items():
+            name = f"sh.helm.release.v1.{one.release}.v{revision}"
+            memory = self._api.get("v1", "Secret", name, one.namespace)
+            if status.startswith("pending-") and memory is not None:
+                self._api.delete(memory)
 
 
 def archive_of(folder: Path | None, one: ChartWanted) -> Path | None:
