@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import yaml
 
@@ -200,6 +200,21 @@ def _end(process: subprocess.Popen[str]) -> None:
             raise
 
 
+class _Loader(yaml.CSafeLoader):
+    """YAML as Go's parsers read it: a bare `=`, which CRDs contain, is text and not a type of its own."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
+        first: rules for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items() if first != "="
+    }
+
+
 def _objects(text: str) -> list[Object]:
-    found: list[object] = list(yaml.load_all(text, yaml.CSafeLoader))
+    try:
+        found: list[object] = list(yaml.load_all(text, _Loader))
+    except (yaml.YAMLError, ValueError) as error:
+        raise ApiError(
+            "the chart's objects cannot be read: helm printed no YAML",
+            where="helm",
+            hint="is the archive whole? print its objects with: helm template NAME ARCHIVE",
+        ) from error
     return [cast("Object", document) for document in found if isinstance(document, dict)]
