@@ -24,6 +24,8 @@ from daiku.wire.retry import roll
 
 FIELD_MANAGER = "daiku"
 TIMEOUT_SECONDS = 60.0
+LOG_SECONDS = 20.0
+"""For a pod's log, which the API server fetches from a kubelet that may be gone."""
 CONNECT_SECONDS = 5.0
 PATIENCE_SECONDS = 20.0
 """How long an API server may be away, as while a load balancer takes a dead control plane out."""
@@ -158,6 +160,18 @@ class KubernetesApi:
         except NotFoundError:
             return
 
+    def log(self, namespace: str, pod: str, *, most_bytes: int) -> str:
+        """The first bytes that the only container of a pod printed. Asked once: what is not there is told at once.
+
+        ApiError: nothing was printed because it has not begun, or its kubelet does not answer the API server.
+        """
+        path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log?{urlencode({'limitBytes': most_bytes})}"
+        place = f"{self.credentials.server} Pod {namespace}/{pod}"
+        answer = self._try("GET", path, None, {"Accept": "*/*"}, place, seconds=LOG_SECONDS)
+        if isinstance(answer, ApiError):
+            raise answer
+        return answer.content[:most_bytes].decode(errors="replace")
+
     def all_kinds(self) -> tuple[Served, ...]:
         """Everything that is served, by apiVersion and kind in order."""
         self.kind("v1", "Namespace")
@@ -191,7 +205,7 @@ class KubernetesApi:
         while True:
             answer = self._try(method, target, body, headers or {}, place)
             if not isinstance(answer, ApiError):
-                return answer
+                return cast("Object", answer.json())
             wait = max(pause, float(getattr(answer, "retry_after", 0.0)))
             if not _passing(method, answer) or self._clock() - began + wait > self._patience:
                 raise answer
@@ -199,12 +213,21 @@ class KubernetesApi:
             pause = min(pause * 2, _PAUSE_MOST)
 
     def _try(
-        self, method: str, target: str, body: Object | None, headers: Mapping[str, str], place: str
-    ) -> Object | ApiError:
-        """One request: the answer, or what went wrong."""
+        self,
+        method: str,
+        target: str,
+        body: Object | None,
+        headers: Mapping[str, str],
+        place: str,
+        *,
+        seconds: float = TIMEOUT_SECONDS,
+    ) -> httpx2.Response | ApiError:
+        """One request: the answer, or what went wrong. `seconds` without a byte are too many."""
         content = None if body is None else json.dumps(body).encode()
         try:
-            response = self._send(method, target, content, {"Content-Type": "application/json", **headers})
+            response = self._send(
+                method, target, content, {"Content-Type": "application/json", **headers}, seconds
+            )
         except httpx2.TransportError as lost:
             error = self._unreachable(lost, place)
             error.__cause__ = lost
@@ -213,16 +236,26 @@ class KubernetesApi:
         if response.is_success:
             rehearsal = "dryRun=" in target or "dryRun" in (body or {})
             self.writes += method != "GET" and not rehearsal
-            return cast("Object", response.json())
+            return response
         return error_of(
             response.status_code, response.headers, response.content, where=place, secrets=_secrets(body)
         )
 
     def _send(
-        self, method: str, target: str, content: bytes | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        target: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        seconds: float = TIMEOUT_SECONDS,
     ) -> httpx2.Response:
         return self._client.request(
-            method, target, content=content, headers=dict(headers), extensions=self._extensions
+            method,
+            target,
+            content=content,
+            headers=dict(headers),
+            extensions=self._extensions,
+            timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS),
         )
 
     def _need(self, body: Object) -> Served:

@@ -1,0 +1,51 @@
+"""What the acceptance jobs of a live cluster came to, read from their pods."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from daiku.observe.acceptance import NAMESPACE, Acceptance, Outcome, read
+from daiku.plan.model import Plan
+from daiku.wire.kubernetes import KubernetesApi, Object
+from daiku.wire.kubernetes_logs import PodLog, pod_logs
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The verdicts; the jobs that have not ended, whose results are not all there yet; and the pods without a log."""
+
+    acceptance: Acceptance
+    running: tuple[str, ...]
+    silent: tuple[PodLog, ...]
+
+
+def look(plan: Plan, api: KubernetesApi) -> Proof | None:
+    """The proof as far as it got; None where no acceptance job was ever begun, or all are removed. ApiError."""
+    jobs = api.list("batch/v1", "Job", namespace=NAMESPACE)
+    if not jobs:
+        return None
+    logs: tuple[PodLog, ...] = ()
+
+    def texts(namespace: str, labels: str) -> list[str]:
+        nonlocal logs
+        logs = pod_logs(api, namespace, labels)
+        return [log.text for log in logs]
+
+    acceptance = read(plan, texts)
+    running = sorted(str(job["metadata"]["name"]) for job in jobs if not ended(job))
+    return Proof(acceptance, tuple(running), tuple(log for log in logs if log.why))
+
+
+def ended(job: Object) -> str:
+    """Complete or Failed, as Kubernetes says it; "" while the job runs."""
+    conditions = (job.get("status") or {}).get("conditions") or []
+    over = (str(one["type"]) for one in conditions if one.get("status") == "True")
+    return next((word for word in over if word in {"Complete", "Failed"}), "")
+
+
+def job_of(outcome: Outcome) -> str:
+    """The job that measures this: `h100-ring` for a rail alone, too."""
+    check = outcome.check
+    for many, job in (("rail", "ring"), ("port", "port")):
+        check = job if check.startswith(many) else check
+    return f"{outcome.pool}-{check}"

@@ -1,0 +1,136 @@
+"""Acceptance in a live cluster: the real API server fetches the jobs' logs from kubelets, and they become verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from daiku.errors import UnreachableError
+from daiku.observe.acceptance import NAMESPACE, SELECTOR
+from daiku.observe.acceptance_jobs import job_of, look
+from daiku.wire.kubernetes import KubernetesApi, connect
+from daiku.wire.kubernetes_logs import pod_logs
+from tests.acceptance.test_verdicts import FIRST, PLAN, SECOND, log
+from tests.acceptance.test_verdicts import pod as printed
+from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.kubelet import kubelet, node_at
+
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(120)]
+
+PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+CONTAINER = {"name": "check", "image": "registry.test/check:1"}
+
+
+@pytest.fixture
+def api(plane: ControlPlane) -> Generator[KubernetesApi]:
+    """The namespace of acceptance with an account, and emptied afterwards."""
+    with connect(plane.admin, patience=0.5) as api:
+        api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})
+        account = {"name": "default", "namespace": NAMESPACE}
+        api.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": account})
+        yield api
+        at_once = {"gracePeriodSeconds": 0, "propagationPolicy": "Background"}
+        for path in (PODS, f"/apis/batch/v1/namespaces/{NAMESPACE}/jobs"):
+            api.call("DELETE", path, body=at_once)
+
+
+def put(api: KubernetesApi, job: str, name: str, node: str = "", phase: str = "Succeeded") -> None:
+    """A pod of a job, on that node without a scheduler."""
+    metadata = {"name": name, "namespace": NAMESPACE, "labels": {SELECTOR: job}}
+    place = {"nodeName": node} if node else {}
+    spec = {"containers": [CONTAINER], "restartPolicy": "Never", **place}
+    api.call("POST", PODS, body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+    headers = {"Content-Type": "application/strategic-merge-patch+json"}
+    api.call("PATCH", f"{PODS}/{name}/status", body={"status": {"phase": phase}}, headers=headers)
+
+
+def begin(api: KubernetesApi, name: str) -> None:
+    """A Job that nobody runs."""
+    template = {"spec": {"containers": [CONTAINER], "restartPolicy": "Never"}}
+    metadata = {"name": name, "namespace": NAMESPACE}
+    api.apply({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": {"template": template}})
+
+
+@contextmanager
+def cluster(
+    api: KubernetesApi, plane: ControlPlane, first: dict[str, str], second: dict[str, str]
+) -> Generator[None]:
+    """Two machines and what their pods printed."""
+    with kubelet(api, plane.authority, FIRST, first), kubelet(api, plane.authority, SECOND, second):
+        yield
+
+
+def test_without_a_job_there_is_nothing_to_tell(api: KubernetesApi) -> None:
+    assert look(PLAN, api) is None
+
+
+def test_logs_become_verdicts(api: KubernetesApi, plane: ControlPlane) -> None:
+    good = printed("nvlink", log("nccl-ring.txt").replace("93.55", "450.1"), FIRST)
+    slow = printed("nvlink", log("nccl-ring.txt").replace("93.55", "210.0"), SECOND)
+    ring = printed("rail0", log("nccl-ring.txt").replace("93.5", "23.5"), "all")
+    with cluster(api, plane, {"n-0": good, "r-0": ring, "other": good}, {"n-1": slow}):
+        for job in ("h100-nvlink", "h100-ring"):
+            begin(api, job)
+        put(api, "h100-nvlink", "n-0", FIRST)
+        put(api, "h100-nvlink", "n-1", SECOND)
+        put(api, "h100-ring", "r-0", FIRST)
+        proof = look(PLAN, api)
+    assert proof is not None
+    assert proof.silent == ()
+    assert proof.running == ("h100-nvlink", "h100-ring")
+    seen = {(o.check, o.where): (o.verdict, o.value, o.least) for o in proof.acceptance.outcomes if o.value}
+    assert seen == {
+        ("nvlink", FIRST): ("passed", 450.1, 382.5),
+        ("nvlink", SECOND): ("failed", 210.0, 382.5),
+        ("rail0", "all"): ("passed", 23.55, 20.8),
+    }
+    assert {job_of(o) for o in proof.acceptance.outcomes if o.verdict == "passed"} == {
+        "h100-nvlink",
+        "h100-ring",
+    }
+    assert not proof.acceptance.accepted
+
+
+def test_what_has_no_log_is_a_state(api: KubernetesApi, plane: ControlPlane) -> None:
+    begin(api, "h100-diag")
+    with (
+        cluster(api, plane, {"d-0": printed("diag", log("diag-3.json"), FIRST)}, {}),
+        node_at(api, "dark", 1),
+    ):
+        put(api, "h100-diag", "d-0", FIRST)
+        put(api, "h100-diag", "d-1", SECOND)
+        put(api, "h100-diag", "d-2", "dark", "Running")
+        put(api, "h100-diag", "d-3", phase="Pending")
+        proof = look(PLAN, api)
+    assert proof is not None
+    assert [(one.pod, one.node, one.phase) for one in proof.silent] == [
+        ("d-1", SECOND, "Succeeded"),
+        ("d-2", "dark", "Running"),
+        ("d-3", "", "Pending"),
+    ]
+    whys = {one.pod: one.why for one in proof.silent}
+    assert "connection refused" in whys["d-2"]
+    assert all(whys.values())
+    diag = {o.where: o.verdict for o in proof.acceptance.outcomes if o.check == "diag"}
+    assert diag == {FIRST: "passed", SECOND: "missing"}
+
+
+def test_a_log_is_read_from_its_beginning_and_no_further_than_asked(
+    api: KubernetesApi, plane: ControlPlane
+) -> None:
+    with cluster(api, plane, {"d-0": "a" * 100 + "b" * 100}, {}):
+        put(api, "h100-diag", "d-0", FIRST)
+        put(api, "other", "d-1", FIRST)
+        (found,) = pod_logs(api, NAMESPACE, f"{SELECTOR}=h100-diag", most_bytes=100)
+    assert found.text == "a" * 100
+
+
+def test_a_server_that_is_gone_is_an_error(plane: ControlPlane) -> None:
+    with (
+        connect(replace(plane.admin, server="https://127.0.0.1:1"), patience=0.1) as api,
+        pytest.raises(UnreachableError),
+    ):
+        look(PLAN, api)
