@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 import yaml
 
@@ -203,9 +203,10 @@ def _end(process: subprocess.Popen[str]) -> None:
 class _Loader(yaml.CSafeLoader):
     """YAML as Go's parsers read it: a bare `=`, which CRDs contain, is text and not a type of its own."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {
-        first: rules for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items() if first != "="
-    }
+
+_Loader.yaml_implicit_resolvers = {
+    first: rules for first, rules in yaml.CSafeLoader.yaml_implicit_resolvers.items() if first != "="
+}
 
 
 def _objects(text: str) -> list[Object]:
