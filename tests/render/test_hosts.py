@@ -73,6 +73,9 @@ ONLY = {
     SERVER: {
         "/etc/daiku/kubeadm/patches/kubeletconfiguration+merge.yaml",
         "/etc/systemd/system/containerd.service.d/10-daiku.conf",
+        "/etc/systemd/system/daiku-fast-disks.service",
+        "/etc/systemd/system/var-lib-daiku-fast-disk0.mount",
+        "/usr/local/lib/daiku/fast-disks",
     },
 }
 

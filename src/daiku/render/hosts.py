@@ -6,6 +6,7 @@ from daiku.plan.facts import Facts
 from daiku.plan.model import NodePlan, Plan
 from daiku.render.bundle import Expectation, HostBundle, Trigger
 from daiku.render.host_backup import backup_files
+from daiku.render.host_disks import disk_expectations, disk_files
 from daiku.render.host_kubernetes import kubernetes_files
 from daiku.render.host_live import expectations
 from daiku.render.host_network import network_files
@@ -43,11 +44,12 @@ def bundle(common: Plan, node: NodePlan, provider_id: str, *, install: bool = Fa
         *system_files(common, node),
         *kubernetes_files(common, node, provider_id),
         *rail_files(common, node),
+        *disk_files(common, node),
         *backup_files(common, node),
     )
     used = {file.trigger for file in files}
     triggers = tuple(t for name, t in TRIGGERS.items() if name in used)
-    expected = expectations(node, files)
+    expected = (*expectations(node, files), *disk_expectations(common, node))
     if install:
         pins = tuple((package.name, package.version) for package in packages(common.release, node))
         triggers = (*triggers, Trigger("packages", INSTALL, 55, packages=pins))

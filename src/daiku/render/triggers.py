@@ -12,7 +12,10 @@ SYSCTL_FILE = "/etc/sysctl.d/90-daiku.conf"
 SYSCTL_BRIDGE_FILE = "/etc/sysctl.d/91-daiku-bridge.conf"
 QOS_SCRIPT = "/usr/local/lib/daiku/rail-qos"
 QOS_UNIT = "daiku-rail-qos.service"
-QOS_UNIT_FILE = f"/etc/systemd/system/{QOS_UNIT}"
+UNIT_FOLDER = "/etc/systemd/system"
+QOS_UNIT_FILE = f"{UNIT_FOLDER}/{QOS_UNIT}"
+FAST_SCRIPT = "/usr/local/lib/daiku/fast-disks"
+FAST_UNIT = "daiku-fast-disks.service"
 SELECTIONS_FILE = "/etc/daiku/packages.selections"
 
 INSTALL = (
@@ -57,6 +60,17 @@ def _timers() -> tuple[str, ...]:
     )
 
 
+def _fast_disks() -> tuple[str, ...]:
+    # The script itself, for its words: systemctl would only say that there are some in the journal. A disk that is
+    # ready is mounted even when another one is not.
+    return _shell(
+        f"systemctl daemon-reload || exit; {FAST_SCRIPT}; code=$?; "
+        f"for unit in {UNIT_FOLDER}/var-lib-daiku-fast-disk*.mount; do "
+        'test -e "$unit" || continue; systemctl enable "${unit##*/}" || exit; '
+        'test ! -e "$(sed -n s/^What=//p "$unit")" || systemctl start "${unit##*/}" || exit; done; exit $code'
+    )
+
+
 _ALL = (
     Trigger("modules", ("modprobe", "-a", *MODULES), 20),
     Trigger("sysctl", ("sysctl", "-q", "-p", SYSCTL_FILE), 30),
@@ -86,6 +100,8 @@ _ALL = (
     Trigger("sshd", _units("reload-or-restart", "ssh.service"), 80),
     Trigger("chrony", _units("restart", "chrony.service"), 81),
     Trigger("containerd", _units("restart", "containerd.service"), 82),
+    # After all that a machine needs first: a disk with something on it waits for a person.
+    Trigger("fast-disks", _fast_disks(), 90),
 )
 TRIGGERS = {trigger.name: trigger for trigger in _ALL}
 """By name. There is none for the kubelet: `kubeadm` writes its configuration from ours, after a drain."""
