@@ -167,7 +167,7 @@ def bring_up(
         doing = {
             "facts": work.gather,
             "validation": lambda: _validation(job, facts, work),
-            "control-plane": lambda: phases.control_plane(work),
+            "control-plane": lambda: _control_plane(job, work),
             "join": lambda: phases.join(work),
             "workers": lambda: phases.workers(work),
             "add-ons": lambda: _addons(job, work, progress),
@@ -199,6 +199,13 @@ def _validation(job: Job, facts: Facts, work: Work) -> None:
     if errors:
         raise SpecError(errors)
     phases.validation(work, work.live())
+
+
+def _control_plane(job: Job, work: Work) -> None:
+    from daiku.apply.phases import run as phases
+
+    job.keep_begun()
+    phases.control_plane(work)
 
 
 def _addons(job: Job, work: Work, progress: output.Progress) -> None:

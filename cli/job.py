@@ -87,8 +87,36 @@ class Job:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(self._applied_file)
 
+    @property
+    def _begun_file(self) -> Path:
+        return self.state.directory / "begun.json"
+
+    def keep_begun(self) -> None:
+        """Remember the file that Kubernetes was first begun with: from here on some settings are built in, even if
+        this run fails."""
+        if not self._begun_file.exists():
+            temporary = self._begun_file.with_suffix(".new")
+            temporary.write_text(self.loaded.cluster.model_dump_json(), encoding="utf-8")
+            temporary.replace(self._begun_file)
+
     def forget_applied(self) -> None:
         self._applied_file.unlink(missing_ok=True)
+        self._begun_file.unlink(missing_ok=True)
+
+    def check_standing(self) -> None:
+        """SpecError when the file changes what a cluster that stands cannot change. Before the first `up` all is
+        free."""
+        from daiku.errors import SpecError
+        from daiku.spec.cluster import Cluster
+        from daiku.spec.disruption import refusals
+
+        applied = self.applied()
+        try:
+            old = applied[0] if applied else Cluster.model_validate_json(self._begun_file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return
+        if faults := refusals(old, self.loaded.cluster, self.loaded.source):
+            raise SpecError(faults)
 
     def applied(self) -> tuple[Cluster, Plan] | None:
         """What the cluster was last brought to; None before the first `up`, or when another version wrote it."""

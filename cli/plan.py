@@ -49,6 +49,8 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
 
     progress = output.Progress(quiet=as_json)
     job = open_job(file)
+    if out:
+        job.check_standing()
     settings, nodes = _since_last(job)
     engine = job.engine(progress)
     with progress.step("compare the infrastructure (Pulumi)"):
@@ -100,7 +102,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
                     c.path,
                     _short(c.before),
                     _short(c.after),
-                    f"{c.disruption.value}{f' ({c.note})' if c.note else ''}",
+                    c.disturbs,
                 ]
                 for c in settings
             ],
@@ -166,6 +168,7 @@ def _setting_json(change: Change) -> dict[str, Any]:
         "after": change.after,
         "disruption": change.disruption.name.lower(),
         "note": change.note,
+        "refused": change.refused,
     }
 
 

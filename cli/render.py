@@ -128,6 +128,7 @@ def apply(
     from daiku.cli.job import open_job
 
     job = open_job(file)
+    job.check_standing()
     if objects:
         _apply_objects(job, charts, hosts, prune=prune, yes=yes, as_json=as_json)
         return

@@ -59,6 +59,7 @@ def up(
 
     progress = output.Progress(quiet=as_json)
     job = open_job(file)
+    job.check_standing()
     saved = planfile.read(plan_file) if plan_file else None
     if saved:
         check_source(saved, job.plan)

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
+from daiku.errors import Fault
 from daiku.spec.base import Disruption, OnChange
 from daiku.spec.cluster import Cluster
 from daiku.spec.defaults import fill
 from daiku.spec.machines import GpuNode, GpuPool
 from daiku.spec.platform import Registry, Tenant
-from daiku.spec.source import Path
+from daiku.spec.source import Path, Source
 from daiku.spec.walk import settings
 
 
@@ -28,6 +29,17 @@ class Change:
     after: Any
     disruption: Disruption
     note: str
+
+    @property
+    def refused(self) -> bool:
+        """Whether a cluster that stands cannot take it: kubeadm, the certificates or the network are built on it."""
+        return self.disruption is Disruption.REBUILD
+
+    @property
+    def disturbs(self) -> str:
+        """What it does to the cluster that runs, in words."""
+        words = f"{self.disruption.value} ({self.note})" if self.note else self.disruption.value
+        return f"refused: {words}" if self.refused else words
 
 
 _IDENTITY: dict[type[BaseModel], str] = {
@@ -60,6 +72,24 @@ def on_change(path: Path) -> OnChange:
 def compare(old: Cluster, new: Cluster) -> tuple[Change, ...]:
     """Every setting that differs, defaults that follow from other settings included, in the order of the classes."""
     return tuple(_models(fill(old), fill(new), ()))
+
+
+def refusals(old: Cluster, new: Cluster, source: Source) -> tuple[Fault, ...]:
+    """A fault in the new file (`source`) for each setting that a cluster built as `old` cannot take."""
+    return tuple(
+        source.fault(
+            tuple(change.path.split(".")),
+            f"the cluster stands with {_words(change.before)} and cannot be changed to {_words(change.after)}: "
+            f"{change.disturbs.removeprefix('refused: ')}",
+            "put it back; for the new value build another cluster, or remove this one first: daiku down",
+        )
+        for change in compare(old, new)
+        if change.refused
+    )
+
+
+def _words(value: Any) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def _models(old: BaseModel, new: BaseModel, path: Path) -> Iterator[Change]:
