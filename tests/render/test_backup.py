@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,22 @@ def test_a_machine_keeps_its_last_snapshots_only(tmp_path: Path) -> None:
     kept = sorted(path.name for path in (tmp_path / "snapshots").glob("*.db"))
     assert len(kept) == 4
     assert kept[:3] == [f"2026010{day}T000000Z.db" for day in (5, 6, 7)]
+
+
+def test_the_disk_does_not_fill_while_the_bucket_is_away(tmp_path: Path) -> None:
+    (tmp_path / "snapshots").mkdir()
+    for day in range(1, 8):
+        (tmp_path / f"snapshots/2026010{day}T000000Z.db").write_text("old")
+    assert run(tmp_path, CURL="22")[0] != 0
+    assert len(list((tmp_path / "snapshots").glob("*.db"))) == 4
+
+
+def test_a_snapshot_that_hangs_is_ended_after_the_uploads_own_limits() -> None:
+    unit = BUNDLES[FIRST].file("/etc/systemd/system/daiku-etcd-backup.service").content.decode()
+    (minutes,) = re.findall(r"^TimeoutStartSec=(\d+)min$", unit, re.MULTILINE)
+    script = BUNDLES[FIRST].file("/usr/local/lib/daiku/etcd-backup").content.decode()
+    (tries,), (seconds,) = re.findall(r"--retry (\d+)", script), re.findall(r"--max-time (\d+)", script)
+    assert int(minutes) * 60 > (int(tries) + 1) * int(seconds)
 
 
 def test_control_planes_take_turns() -> None:
