@@ -37,6 +37,7 @@ from daiku.provider.plugin import HANDLERS
 from daiku.wire.sakura_kinds import KINDS, SERVER
 from tests.provider.conftest import GPU_B, Lab, inventory, running
 from tests.provider.play import Play, without
+from tests.provider.sequences_cloud import NAMES, Cloud
 from tests.provider.sequences_phy import BareMetal, ports_of
 
 LONG = int(os.environ.get("DAIKU_SEQUENCES", "0"))
@@ -80,8 +81,6 @@ FAULTS = st.sampled_from(
 _STORM = st.tuples(FAULTS, st.integers(1, 3), st.integers(0, 2))
 WEATHER = st.one_of(st.none(), _STORM, _STORM, _STORM)
 """None, or: the calls of a route that follow its next few good ones fail, once or more."""
-NAMES = st.sampled_from(["a", "b", "c d", "é"])
-TEXTS = st.sampled_from(["", "one", "two\nlines"])
 
 
 class Front:
@@ -109,8 +108,8 @@ class Sequences(RuleBasedStateMachine):
         self.lab = Lab(self.world, self.clock, self.root)
         self.ctx = self.lab.context()
         self.own = {kind: len(self.rows(kind)) for kind in ROWS}
-        self.plays: dict[str, Play] = {}
-        self.wanted: dict[str, dict[str, Any]] = {}
+        self.cloud = Cloud()
+        self.plays, self.wanted = self.cloud.plays, self.cloud.wanted
         self.number = 0
         self.metal = BareMetal(self.world)
         self.forgotten = False
@@ -120,114 +119,13 @@ class Sequences(RuleBasedStateMachine):
     def rows(self, kind: str) -> list[Record]:
         return [row for row in self.world.rows(ROWS[kind]) if not getattr(row, "internet", None)]
 
-    def of(self, kind: str) -> list[str]:
-        return [name for name, play in self.plays.items() if name.startswith(kind + "-") and play.id]
-
-    def ident(self, name: str) -> str:
-        return self.plays[name].state.get("resourceId") or self.plays[name].id
-
-    def used(self, name: str) -> bool:
-        ident = self.ident(name)
-        return any(ident in str(wanted) for other, wanted in self.wanted.items() if other != name)
-
-    # What may be asked for
-
     def inputs(self, kind: str, data: st.DataObject, name: str) -> dict[str, Any] | None:
         """Inputs of a kind, drawn; None where what it needs is not there."""
-        draw = data.draw
         if kind in PHY:
             others = [w for other, w in self.wanted.items() if other.startswith("Phy") and other != name]
             ask = self.metal.server if kind == "PhyServer" else self.metal.network
-            return ask(draw, self.wanted.get(name, {}), others)
-        base: dict[str, Any] = {"name": draw(NAMES)}
-        if kind not in ("Note", "Bridge", "PacketFilter"):
-            base["tags"] = draw(st.lists(st.sampled_from(["x", "y"]), unique=True))
-        if kind != "Note":
-            base["description"] = draw(TEXTS)
-        more = getattr(self, f"_{kind.lower()}")(draw, name)
-        return None if more is None else base | more
-
-    def _bridge(self, draw: Any, name: str) -> dict[str, Any]:
-        return {}
-
-    def _note(self, draw: Any, name: str) -> dict[str, Any]:
-        return {"content": draw(st.sampled_from(["#!/bin/sh\n", "#!/bin/sh\necho\n"]))}
-
-    def _packetfilter(self, draw: Any, name: str) -> dict[str, Any]:
-        protocols = draw(st.lists(st.sampled_from(["icmp", "tcp", "ip"]), max_size=3))
-        return {"rules": [{"protocol": protocol, "action": "deny"} for protocol in protocols]}
-
-    def _switch(self, draw: Any, name: str) -> dict[str, Any]:
-        more = draw(st.sampled_from([{}, {"defaultRoute": "10.10.0.1", "networkMaskLen": 24}]))
-        taken = {w["bridgeId"] for other, w in self.wanted.items() if other != name and "bridgeId" in w}
-        bridges = [b for b in map(self.ident, self.of("Bridge")) if b not in taken]
-        bridge = draw(st.sampled_from([None, *bridges]))
-        return more | ({"bridgeId": bridge} if bridge else {})
-
-    def _disk(self, draw: Any, name: str) -> dict[str, Any]:
-        busy = name in self.wanted and self.used(name)
-        return {"sizeGb": self.wanted[name]["sizeGb"] if busy else draw(st.sampled_from([20, 40]))}
-
-    def _server(self, draw: Any, name: str) -> dict[str, Any]:
-        switches = ["shared", "disconnect", *map(self.ident, self.of("Switch"))]
-        nics: list[dict[str, Any]] = [
-            {"upstream": u} for u in draw(st.lists(st.sampled_from(switches), max_size=3))
-        ]
-        filters = [self.ident(f) for f in self.of("PacketFilter")]
-        if nics and filters and draw(st.booleans()):
-            nics[0]["packetFilterId"] = filters[0]
-        mine = self.wanted.get(name, {}).get("disks", [])
-        free = [d for d in map(self.ident, self.of("Disk")) if d in mine or not self._connected(d)]
-        disks = draw(st.lists(st.sampled_from(free), unique=True)) if free else []
-        return {
-            "cpu": draw(st.sampled_from([1, 2])),
-            "memoryGb": 4,
-            "networkInterfaces": nics,
-            "disks": disks,
-            "power": draw(st.sampled_from(["up", "up", "down"])),
-        }
-
-    def _connected(self, disk: str) -> bool:
-        return any(disk in wanted.get("disks", []) for wanted in self.wanted.values())
-
-    def _internet(self, draw: Any, name: str) -> dict[str, Any]:
-        return {"bandwidthMbps": draw(st.sampled_from([100, 250])), "ipv6": draw(st.booleans())}
-
-    def _loadbalancer(self, draw: Any, name: str) -> dict[str, Any] | None:
-        switches = [self.ident(s) for s in self.of("Switch")]
-        if not switches:
-            return None
-        switch = self.wanted[name]["switchId"] if name in self.wanted else draw(st.sampled_from(switches))
-        servers = [{"ipAddress": f"10.10.0.{n}"} for n in range(11, 11 + draw(st.integers(0, 2)))]
-        return {
-            "switchId": switch,
-            "ipAddresses": ["10.10.0.101"],
-            "networkMaskLen": 24,
-            "vips": [{"virtualIpAddress": "10.10.0.100", "port": 6443, "servers": servers}],
-        }
-
-    def _vpcrouter(self, draw: Any, name: str) -> dict[str, Any]:
-        switches = [self.ident(s) for s in self.of("Switch")]
-        joined = draw(st.lists(st.sampled_from(switches), max_size=1)) if switches else []
-        nics = [
-            {"index": 1, "switchId": s, "ipAddresses": ["10.10.0.1"], "networkMaskLen": 24} for s in joined
-        ]
-        return {"privateInterfaces": nics, "internetConnection": draw(st.booleans())}
-
-    def _localrouter(self, draw: Any, name: str) -> dict[str, Any] | None:
-        others = [w for other, w in self.wanted.items() if other.startswith("LocalRouter") and other != name]
-        taken = {wanted["switchId"] for wanted in others}
-        switches = [s for s in map(self.ident, self.of("Switch")) if s not in taken]
-        if not switches:
-            return None
-        addresses = ["10.10.0.242", "10.10.0.243"]
-        return {
-            "switchId": draw(st.sampled_from(switches)),
-            "virtualIpAddress": "10.10.0.241",
-            "ipAddresses": addresses,
-            "networkMaskLen": 24,
-            "vrid": draw(st.sampled_from([100, 101])),
-        }
+            return ask(data.draw, self.wanted.get(name, {}), others)
+        return self.cloud.inputs(kind, data.draw, name)
 
     # What an engine does
 
@@ -293,7 +191,7 @@ class Sequences(RuleBasedStateMachine):
 
     @rule(data=st.data(), kind=st.sampled_from(sorted([*ROWS, *PHY])), weather=WEATHER)
     def create(self, data: st.DataObject, kind: str, weather: Any) -> None:
-        if len(self.of(kind)) >= 3:
+        if len(self.cloud.of(kind)) >= 3:
             return
         self.number += 1
         name = f"{kind}-{self.number}"
@@ -316,7 +214,7 @@ class Sequences(RuleBasedStateMachine):
     @precondition(lambda self: self.plays)
     @rule(data=st.data(), weather=WEATHER)
     def delete(self, data: st.DataObject, weather: Any) -> None:
-        free = [name for name in sorted(self.plays) if not self.used(name)]
+        free = [name for name in sorted(self.plays) if not self.cloud.used(name)]
         if free:
             self.remove(data.draw(st.sampled_from(free)), weather)
 
@@ -341,16 +239,16 @@ class Sequences(RuleBasedStateMachine):
     def killed_before_the_state_was_written(self, data: st.DataObject) -> None:
         """Made, and forgotten at once: the next process must find it."""
         name = data.draw(st.sampled_from(sorted(self.plays)))
-        if self.used(name):
+        if self.cloud.used(name):
             return  # its ID is in the state of others: it was made long ago
         play = self.plays[name]
-        known = self.ident(name)
+        known = self.cloud.ident(name)
         self.forgotten |= name.startswith("PhyNetwork")  # what its ports were before was in the state only
         play.id, play.state = "", {}
         self.ctx = self.lab.context()
         self.settle(name)
         if "bandwidthMbps" not in self.wanted[name] and "cpu" not in self.wanted[name]:
-            assert self.ident(name) == known
+            assert self.cloud.ident(name) == known
 
     @precondition(lambda self: self.plays)
     @rule(data=st.data(), other=NAMES)
@@ -365,17 +263,21 @@ class Sequences(RuleBasedStateMachine):
             return
         hand = self.lab.context()
         kind = KINDS[play.handler.kind.name]
-        live = hand.cloud.read(kind, self.ident(name))
+        live = hand.cloud.read(kind, self.cloud.ident(name))
         body = {"Name": f"{other}!", "Description": live.get("Description") or ""}
-        hand.cloud.update(kind, self.ident(name), body | ({"Tags": live["Tags"]} if live.get("Tags") else {}))
+        hand.cloud.update(
+            kind, self.cloud.ident(name), body | ({"Tags": live["Tags"]} if live.get("Tags") else {})
+        )
         if kind is SERVER and live["Instance"]["Status"] == "up":
-            hand.cloud.power_off(kind, self.ident(name), force=True)
+            hand.cloud.power_off(kind, self.cloud.ident(name), force=True)
         self.seen_and_put_right(name)
 
     @precondition(lambda self: self.plays)
     @rule(data=st.data())
     def deleted_outside(self, data: st.DataObject) -> None:
-        free = [name for name in sorted(self.plays) if not self.used(name) and not name.startswith("Phy")]
+        free = [
+            name for name in sorted(self.plays) if not self.cloud.used(name) and not name.startswith("Phy")
+        ]
         if not free:
             return
         DONE["operations"] += 1
@@ -417,7 +319,7 @@ class Sequences(RuleBasedStateMachine):
         for kind, row in ROWS.items():
             same = [k for k, r in ROWS.items() if r is row]
             count = len(self.rows(kind)) - self.own[kind]
-            assert count == sum(len(self.of(k)) for k in same), f"{kind}: {count} in the account"
+            assert count == sum(len(self.cloud.of(k)) for k in same), f"{kind}: {count} in the account"
         marks = Counter(
             line
             for kind in set(ROWS) - {"VpcRouter"}
@@ -434,7 +336,7 @@ class Sequences(RuleBasedStateMachine):
         DONE["spoilt"] += sum(1 for entry in self.world.audit if entry.fault not in ("", "slow"))
         self.world.faults.clear()
         while self.plays:
-            free = [name for name in sorted(self.plays) if not self.used(name)]
+            free = [name for name in sorted(self.plays) if not self.cloud.used(name)]
             assert free, "a circle"
             self.remove(free[0])
         for kind, count in self.own.items():
