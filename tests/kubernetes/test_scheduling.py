@@ -120,6 +120,14 @@ def test_a_whole_node_with_four_rails_is_bound_and_a_ninth_gpu_exceeds_the_quota
         ) as caught:
             create(api, pod("ninth", **{GPU: "1"}))
         assert "tenant's share" in caught.value.hint
+        until(
+            lambda: (api.get("v1", "ResourceQuota", "no-critical-pods", TENANT) or {})["status"].get("used"),
+            "the quota's count",
+        )
+        critical = pod("critical")
+        critical["spec"]["priorityClassName"] = "system-node-critical"
+        with pytest.raises(ApiError, match="exceeded quota: no-critical-pods"):
+            create(api, critical)
 
 
 def test_a_deployment_that_finds_no_place_says_what_the_scheduler_says(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from itertools import product
 from typing import Any
 
@@ -9,8 +10,10 @@ import pytest
 import yaml
 
 from daiku.plan import namespaces
+from daiku.plan.checks.ranges import ranges
 from daiku.plan.make import make
 from daiku.plan.model import Plan
+from daiku.plan.view import View
 from daiku.render.cluster import cluster_tree
 from daiku.render.cluster_queues import levels
 from daiku.render.tree import Tree
@@ -68,7 +71,11 @@ def test_a_user_runs_jobs_and_an_admin_says_who_else_may() -> None:
 
 
 def test_quotas_and_default_requests() -> None:
-    quotas = {q["metadata"]["namespace"]: q["spec"]["hard"] for q in objects(TREE, "ResourceQuota")}
+    quotas = {
+        q["metadata"]["namespace"]: q["spec"]["hard"]
+        for q in objects(TREE, "ResourceQuota")
+        if q["metadata"]["name"] == "tenant"
+    }
     assert quotas["a"]["requests.storage"] == "500Gi"
     assert "requests.nvidia.com/gpu" not in quotas["a"]
     assert "requests.storage" not in quotas["b"]
@@ -100,6 +107,31 @@ def test_the_scheduler_evicts_nobody_for_a_tenants_pod() -> None:
     assert {name: c["value"] for name, c in classes.items()} == workloads
     assert {c["preemptionPolicy"] for c in classes.values()} == {"Never"}
     assert not [c for c in classes.values() if c.get("globalDefault")]
+
+
+def test_no_tenant_has_a_pod_that_evicts_the_platforms() -> None:
+    quotas = [q for q in objects(TREE, "ResourceQuota") if q["spec"].get("scopeSelector")]
+    assert {q["metadata"]["namespace"] for q in quotas} == {"a", "b"}
+    for quota in quotas:
+        (chosen,) = quota["spec"]["scopeSelector"]["matchExpressions"]
+        assert set(chosen["values"]) == {"system-node-critical", "system-cluster-critical"}
+        assert quota["spec"]["hard"] == {"pods": "0"}
+
+
+def test_the_way_out_leads_into_none_of_the_networks_that_the_file_names() -> None:
+    """Over the list against which the ranges of a file are checked, so that a new one is not forgotten."""
+    loaded = parse(yaml.safe_dump(example() | {"tenants": [TENANT]}), "cluster.yaml")
+    (policy,) = [
+        p for p in objects(cluster_tree(make(loaded)), "NetworkPolicy") if p["metadata"]["name"] == "way-out"
+    ]
+    (internet,) = [
+        peer["ipBlock"] for rule in policy["spec"]["egress"] for peer in rule["to"] if "ipBlock" in peer
+    ]
+    closed = [IPv4Network(cidr) for cidr in internet["except"]]
+    named = [one.network for one in ranges(View.of(loaded))]
+    assert len(named) >= 6
+    for network in (*named, IPv4Network("169.254.0.0/16")):
+        assert any(network.subnet_of(one) for one in closed), network
 
 
 def test_the_topology_goes_from_rail_group_to_machine() -> None:

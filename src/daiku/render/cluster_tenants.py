@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Interface
 from typing import ClassVar
 
 from daiku.plan.model import Plan, TenantPlan
@@ -14,6 +15,8 @@ from daiku.render.cluster_queues import PRIORITIES, TENANT_LABEL, Priority, queu
 from daiku.render.cluster_storage import has_reliable
 from daiku.render.engine import render
 
+LINK_LOCAL = "169.254.0.0/16"
+"""Where clouds keep the credentials of their machines."""
 ADMIN_ROLE, USER_ROLE = "daiku-tenant-admin", "daiku-tenant-user"
 
 
@@ -65,14 +68,20 @@ def tenant_parts(plan: Plan) -> Files:
     return queue_parts(plan) | files
 
 
+def inside(plan: Plan) -> tuple[str, ...]:
+    """Ranges that are not the internet: every network that a pod of this cluster could reach. A private network joined
+    with the cloud switch has no range of its own: it is the node network."""
+    found = {LINK_LOCAL, plan.node_network.cidr, plan.pods_cidr, plan.services_cidr}
+    for rail in plan.rails:
+        found |= {rail.subnet, *rail.routes}
+    if plan.aws:
+        link = str(IPv4Interface(plan.aws.connect.amazon_address).network)
+        found |= {plan.aws.vpc_cidr, *plan.aws.connect.prefixes_from_aws, link}
+    return tuple(sorted(found))
+
+
 def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
     """The namespace of a tenant: nothing comes in or goes out but what is named."""
-    inside = {
-        plan.node_network.cidr,
-        plan.pods_cidr,
-        plan.services_cidr,
-        *(rail.subnet for rail in plan.rails),
-    }
     return Tenant(
         name=owner.name,
         tenant_label=TENANT_LABEL,
@@ -85,7 +94,7 @@ def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
         allow_from=owner.allow_from,
         object_namespace=CEPH if has_reliable(plan) else "",
         ingress_namespace=INGRESS if has_ingress(plan) else "",
-        inside=tuple(sorted(inside)),
+        inside=inside(plan),
         dataset=DATASET,
         shared_dataset=f"dataset://{FAST}/{DATASET}" if has_cache(plan) else "",
     )
