@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from daiku.cli import bringup, output
+from daiku.cli import acceptance, bringup, output
 from daiku.errors import HostError
 
 if TYPE_CHECKING:
     from daiku.apply.phases.decide import Step
     from daiku.apply.phases.facts import HostFacts, Live
     from daiku.cli.job import Job
+    from daiku.observe.acceptance_jobs import Proof
     from daiku.plan.facts import Facts
 
 LOOK_SECONDS = 10.0
@@ -20,10 +21,13 @@ LOOK_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What was seen. `by_vip`: the API answers at the load balancer's address; None: it does not answer at all."""
+    """What was seen. `by_vip`: the API answers at the load balancer's address; None: it does not answer at all.
+    `proof` is what acceptance jobs came to, None where there are none; `unread` why that could not be read."""
 
     live: Live
     by_vip: bool | None
+    proof: Proof | None = None
+    unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +59,20 @@ class Ahead:
 def look(job: Job, facts: Facts) -> State:
     """The control planes and the API, live. What cannot be reached is told in the State."""
     from daiku.errors import ApiError
+    from daiku.observe.acceptance_jobs import look as look_at_jobs
 
     with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
         live = work.gather()
         if live.cluster is None:
             return State(live, None)
         try:
-            return State(live, work.api(live.hosts).by_vip)
+            access = work.api(live.hosts)
         except (ApiError, HostError):
             return State(live, None)
+        try:
+            return State(live, access.by_vip, look_at_jobs(job.plan, access.api))
+        except ApiError as error:
+            return State(live, access.by_vip, unread=str(error))
 
 
 def forecast(job: Job, facts: Facts | None) -> Ahead:
@@ -84,7 +93,7 @@ def forecast(job: Job, facts: Facts | None) -> Ahead:
 
 
 def show(job: Job, state: State) -> None:
-    """Two tables: the control planes, and the nodes."""
+    """The control planes, the nodes, and what acceptance jobs measured where there are any."""
     live = state.live
     output.table(
         ["control plane", "API server", "etcd", "node"],
@@ -93,6 +102,10 @@ def show(job: Job, state: State) -> None:
     )
     if live.cluster is not None:
         bringup.show_nodes(job, live)
+    if state.proof:
+        acceptance.summarize(state.proof)
+    elif state.unread:
+        output.note(f"acceptance: its jobs cannot be read: {state.unread}")
 
 
 def as_json(job: Job, state: State) -> dict[str, Any]:
@@ -105,7 +118,14 @@ def as_json(job: Job, state: State) -> dict[str, Any]:
             {"name": name, "api": _api(live, name), "etcd": _etcd(live, name)} for name in _planes(job)
         ],
         "nodes": bringup.nodes_json(live),
+        "acceptance": _acceptance(state),
     }
+
+
+def _acceptance(state: State) -> dict[str, Any] | None:
+    if state.proof:
+        return acceptance.as_json(state.proof)
+    return {"unread": state.unread} if state.unread else None
 
 
 def _planes(job: Job) -> list[str]:

@@ -71,6 +71,7 @@ _STATE_COLOURS = {
     "active": "green",
     "ok": "green",
     "ready": "green",
+    "passed": "green",
     "unchanged": "dim",
     "down": "yellow",
     "off": "yellow",

@@ -28,7 +28,8 @@ def status(file: Path, as_json: bool, no_hosts: bool) -> None:
     """Show every VM, router, load balancer, interconnect part and GPU node with address and state, read live.
 
     And of Kubernetes: whether the API answers, by the load balancer's address or not, every control plane's API server
-    and etcd member, and every node. What cannot be reached is a state, not a failure.
+    and etcd member, and every node. What acceptance jobs measured, where there are any. What cannot be reached is a
+    state, not a failure.
     """
     from daiku.cli import kubernetes
     from daiku.cli.job import open_job

@@ -23,6 +23,7 @@
     │   └── HostDiskFullError     24   no space left on the host
     ├── ApplyError                25   some hosts failed; carries one HostError a host
     ├── ObjectsError              26   the cluster's API refused some objects, or they are not ready
+    ├── AcceptanceError           27   the hardware is not proven: a check failed, or did not run
     ├── LabError                  30   the lab cannot start or is not running
     ├── IncompleteError            -   (provider) made or changed by half; has the exit code of its cause
     └── CancelledError           130   (provider) the engine was told to stop
@@ -215,6 +216,12 @@ class ObjectsError(DaikuError):
             f"{count} object{'s' if count != 1 else ''} of the cluster failed:\n  " + "\n  ".join(self.lines),
             hint="mend the cause, then run the same command again: what is done is left alone",
         )
+
+
+class AcceptanceError(DaikuError):
+    """A check of the hardware failed, or printed no result."""
+
+    exit_code = 27
 
 
 class LabError(DaikuError):

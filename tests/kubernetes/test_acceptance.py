@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
 
-from daiku.errors import UnreachableError
+from daiku.apply import acceptance as proving
+from daiku.cli import acceptance as shown
+from daiku.errors import AcceptanceError, UnreachableError
 from daiku.observe.acceptance import NAMESPACE, SELECTOR
 from daiku.observe.acceptance_jobs import job_of, look
 from daiku.wire.kubernetes import KubernetesApi, connect
@@ -16,11 +20,14 @@ from daiku.wire.kubernetes_logs import pod_logs
 from tests.acceptance.test_verdicts import FIRST, PLAN, SECOND, log
 from tests.acceptance.test_verdicts import pod as printed
 from tests.kubernetes.control_plane import ControlPlane
-from tests.kubernetes.kubelet import kubelet, node_at
+from tests.kubernetes.kubelet import STATUS, kubelet, node_at
+from tests.kubernetes.test_scheduling import node, until
+from tests.render.plans import plan
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(120)]
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
+ALONE = plan(gpus=1, storage={"reliable": None}, tenants=[])
 CONTAINER = {"name": "check", "image": "registry.test/check:1"}
 
 
@@ -43,8 +50,15 @@ def put(api: KubernetesApi, job: str, name: str, node: str = "", phase: str = "S
     place = {"nodeName": node} if node else {}
     spec = {"containers": [CONTAINER], "restartPolicy": "Never", **place}
     api.call("POST", PODS, body={"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
-    headers = {"Content-Type": "application/strategic-merge-patch+json"}
-    api.call("PATCH", f"{PODS}/{name}/status", body={"status": {"phase": phase}}, headers=headers)
+    set_phase(api, name, phase)
+
+
+def set_phase(api: KubernetesApi, pod: str, phase: str) -> None:
+    api.call("PATCH", f"{PODS}/{pod}/status", body={"status": {"phase": phase}}, headers=STATUS)
+
+
+def briefly(_seconds: float) -> None:
+    time.sleep(0.1)
 
 
 def begin(api: KubernetesApi, name: str) -> None:
@@ -65,6 +79,8 @@ def cluster(
 
 def test_without_a_job_there_is_nothing_to_tell(api: KubernetesApi) -> None:
     assert look(PLAN, api) is None
+    with pytest.raises(AcceptanceError, match="no acceptance job was begun"):
+        shown.tell(None, set(), json=False)
 
 
 def test_logs_become_verdicts(api: KubernetesApi, plane: ControlPlane) -> None:
@@ -92,6 +108,36 @@ def test_logs_become_verdicts(api: KubernetesApi, plane: ControlPlane) -> None:
         "h100-ring",
     }
     assert not proof.acceptance.accepted
+
+
+def test_the_verdicts_are_shown(
+    api: KubernetesApi, plane: ControlPlane, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = printed("nvlink", log("nccl-ring.txt").replace("93.55", "450.1"), FIRST)
+    slow = printed("nvlink", log("nccl-ring.txt").replace("93.55", "210.0"), SECOND)
+    with cluster(api, plane, {"n-0": good}, {"n-1": slow}):
+        begin(api, "h100-nvlink")
+        put(api, "h100-nvlink", "n-0", FIRST)
+        put(api, "h100-nvlink", "n-1", SECOND)
+        proof = look(PLAN, api)
+    assert proof is not None
+    with pytest.raises(AcceptanceError, match="not accepted: 1 passed, 1 failed"):
+        shown.tell(proof, {"h100-nvlink"}, json=True)
+    told = json.loads(capsys.readouterr().out)
+    assert told["accepted"] is False
+    assert told["running"] == ["h100-nvlink"]
+    assert [(one["where"], one["verdict"]) for one in told["outcomes"]] == [
+        (SECOND, "failed"),
+        (FIRST, "passed"),
+    ]
+    shown.summarize(proof)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0].startswith("acceptance, not accepted: 1 passed, 1 failed")
+    assert any(line.startswith(f"h100 nvlink {SECOND} 210 GB/s 382.5 failed NVLink 4") for line in lines)
+    assert any(line.startswith(f"h100 nvlink {FIRST} 450.1 GB/s 382.5 passed") for line in lines)
+    # What nobody ran yet is a line a check, not one a machine.
+    assert sum(line.startswith("h100 diag 2 places missing") for line in lines) == 1
+    assert "not ended: h100-nvlink" in lines
 
 
 def test_what_has_no_log_is_a_state(api: KubernetesApi, plane: ControlPlane) -> None:
@@ -134,3 +180,46 @@ def test_a_server_that_is_gone_is_an_error(plane: ControlPlane) -> None:
         pytest.raises(UnreachableError),
     ):
         look(PLAN, api)
+
+
+def test_jobs_run_to_their_end_and_are_run_again_anew(controlled: ControlPlane, api: KubernetesApi) -> None:
+    (diag, *others) = proving.trials(ALONE)
+    assert [diag.name, diag.check] == ["h100-diag", "diag"]
+    assert [other.check for other in others] == ["nvlink", "storage-fast"]
+    uids: list[str] = []
+
+    def finish() -> None:
+        """The tool's end, which KWOK does not play."""
+        for one in api.list("v1", "Pod", namespace=NAMESPACE, labels=SELECTOR):
+            if one["status"].get("phase") == "Running" and not one["metadata"].get("deletionTimestamp"):
+                set_phase(api, one["metadata"]["name"], "Succeeded")
+
+    with node(api, ALONE):
+        for one in proving.common(ALONE):
+            api.apply(one.body)
+        for _ in range(2):
+            assert proving.run(api, diag, finish, sleep=briefly) == "Complete"
+            uids.append((api.get("batch/v1", "Job", diag.name, NAMESPACE) or {})["metadata"]["uid"])
+        pods = api.list("v1", "Pod", namespace=NAMESPACE, labels=SELECTOR)
+    assert uids[0] != uids[1]
+    assert [pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods] == [uids[1]]
+
+
+def test_a_run_that_is_stopped_leaves_its_job_to_be_waited_for(
+    controlled: ControlPlane, api: KubernetesApi
+) -> None:
+    (diag, *_) = proving.trials(ALONE)
+    for one in proving.common(ALONE):
+        api.apply(one.body)
+
+    def stop() -> None:
+        raise InterruptedError
+
+    uids: list[str] = []
+    # No node: the job waits for a place.
+    for _ in range(2):
+        with pytest.raises(InterruptedError):
+            proving.run(api, diag, stop, sleep=briefly)
+        uids.append((api.get("batch/v1", "Job", diag.name, NAMESPACE) or {})["metadata"]["uid"])
+    assert uids[0] == uids[1]
+    until(lambda: api.list("v1", "Pod", namespace=NAMESPACE, labels=SELECTOR), "the job's pod")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 
-from daiku.observe.acceptance import NAMESPACE, Acceptance, Outcome, read
+from daiku.observe.acceptance import NAMESPACE, SELECTOR, Acceptance, Outcome, read
 from daiku.plan.model import Plan
 from daiku.wire.kubernetes import KubernetesApi, Object
 from daiku.wire.kubernetes_logs import PodLog, pod_logs
@@ -17,6 +18,16 @@ class Proof:
     acceptance: Acceptance
     running: tuple[str, ...]
     silent: tuple[PodLog, ...]
+
+    def of(self, jobs: AbstractSet[str]) -> Proof:
+        """The same of these jobs alone."""
+        outcomes = tuple(one for one in self.acceptance.outcomes if job_of(one) in jobs)
+        return replace(
+            self,
+            acceptance=Acceptance(outcomes),
+            running=tuple(name for name in self.running if name in jobs),
+            silent=tuple(log for log in self.silent if log.labels.get(SELECTOR) in jobs),
+        )
 
 
 def look(plan: Plan, api: KubernetesApi) -> Proof | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ class PodLog:
     has a place; `phase` is Kubernetes' word: Pending, Running, Succeeded, Failed, Unknown."""
 
     pod: str
+    labels: Mapping[str, str]
     node: str
     phase: str
     text: str
@@ -51,4 +53,4 @@ def _read(api: KubernetesApi, pod: Object, most_bytes: int) -> PodLog:
             text, why = api.log(str(metadata["namespace"]), name, most_bytes=most_bytes), ""
         except ApiError as error:
             why = error.message
-    return PodLog(name, node, phase, text, why)
+    return PodLog(name, dict(metadata.get("labels") or {}), node, phase, text, why)
