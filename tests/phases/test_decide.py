@@ -15,6 +15,7 @@ from tests.phases.worlds import (
     FRESH,
     MACHINES,
     MEMBERS,
+    OTHER_CA,
     PLANES,
     STANDING,
     WHOLE,
@@ -96,11 +97,12 @@ LEARNER = (*TWO, member(PLANES[2], healthy=False, learner=True))
             ["forget etcd member", "delete node", "reset", "join"],
         ),
         (seen_by_others(but(WHOLE, missing_nodes=("cp-3",), cp_3=HALF), TWO), ["reset", "join"]),
-        (seen_by_others(but(WHOLE, cp_3=replace(DATA, ca="d" * 64)), TWO), ["delete node", "reset", "join"]),
+        (seen_by_others(but(WHOLE, cp_3=replace(DATA, ca=OTHER_CA)), TWO), ["delete node", "reset", "join"]),
         (but(WHOLE, cp_3=replace(STANDING, api="status 500", quorum=False)), ["wait"]),
         (but(WHOLE, cp_3=replace(STANDING, joined=False, api="", quorum=False, members=())), ["wait"]),
         (but(WHOLE, missing_nodes=("cp-3",)), ["restart kubelet"]),
         (but(WHOLE, cp_3=replace(STANDING, busy=True)), ["wait"]),
+        (but(WHOLE, cp_3=replace(STANDING, ca=(*CA, *OTHER_CA))), []),
     ],
     ids=[
         "it stands",
@@ -114,6 +116,7 @@ LEARNER = (*TWO, member(PLANES[2], healthy=False, learner=True))
         "it has a vote: never reset",
         "its Node is gone",
         "an earlier kubeadm works",
+        "the cluster's CA is being rotated",
     ],
 )
 def test_a_control_plane_that_joins(live: Live, expected: list[str]) -> None:
@@ -140,11 +143,32 @@ def test_a_machine_with_the_name_of_a_living_member_is_refused() -> None:
 
 
 def test_an_etcd_of_another_cluster_is_not_reset() -> None:
-    other = replace(STANDING, ca="d" * 64, members=(member(PLANES[2]),))
+    other = replace(STANDING, ca=OTHER_CA, members=(member(PLANES[2]),))
     live = but(WHOLE, cp_1=replace(STANDING, members=TWO), cp_2=replace(STANDING, members=TWO), cp_3=other)
     with pytest.raises(HostError, match="a cluster of its own"):
         decide.join(PLANES[2], MACHINES, live)
     assert {p.host for p in decide.problems(MACHINES, live)} == {"cp-1", "cp-2", "cp-3"}
+
+
+@pytest.mark.parametrize("ca", [OTHER_CA, ()], ids=["another", "none"])
+@pytest.mark.parametrize("kubelet", ["active", "inactive"])
+def test_a_member_with_a_vote_is_never_reset_whatever_its_ca(ca: tuple[str, ...], kubelet: str) -> None:
+    facts = replace(STANDING, ca=ca, kubelet=kubelet, quorum=False, api="no answer", members=())
+    with pytest.raises(HostError, match="has a vote, but its CA is another") as caught:
+        decide.join(PLANES[2], MACHINES, but(WHOLE, cp_3=facts))
+    assert (caught.value.host, caught.value.step) == ("cp-3", "join")
+
+
+def test_while_a_ca_is_rotated_the_control_planes_are_of_one_cluster() -> None:
+    old, both, new = (replace(STANDING, ca=ca) for ca in (CA, (*CA, *OTHER_CA), OTHER_CA))
+    assert decide.problems(MACHINES, but(WHOLE, cp_1=old, cp_2=new, cp_3=both)) == ()
+    assert len(decide.problems(MACHINES, but(WHOLE, cp_1=old, cp_2=new, cp_3=old))) == 3
+
+
+def test_a_node_of_the_cluster_with_another_ca_is_left_alone() -> None:
+    """Jobs may run on it: nobody but a person can say that they need not."""
+    with pytest.raises(HostError, match="is a Node of the cluster, but its CA is another"):
+        decide.worker(WORKERS[0], MACHINES, but(WHOLE, gpu_1=replace(WORKING, ca=OTHER_CA)))
 
 
 @pytest.mark.parametrize(
@@ -155,7 +179,8 @@ def test_an_etcd_of_another_cluster_is_not_reset() -> None:
         (but(WHOLE, missing_nodes=("gpu-1",), gpu_1=FRESH), ["join"]),
         (but(WHOLE, gpu_1=FRESH), ["delete node", "join"]),
         (but(WHOLE, missing_nodes=("gpu-1",), gpu_1=replace(FRESH, joining=True)), ["reset", "join"]),
-        (but(WHOLE, gpu_1=replace(WORKING, ca="d" * 64)), ["delete node", "reset", "join"]),
+        (but(WHOLE, missing_nodes=("gpu-1",), gpu_1=replace(WORKING, ca=OTHER_CA)), ["reset", "join"]),
+        (but(WHOLE, gpu_1=replace(WORKING, ca=(*CA, *OTHER_CA))), []),
         (but(WHOLE, missing_nodes=("gpu-1",)), ["restart kubelet"]),
         (but(WHOLE, gpu_1=replace(WORKING, kubelet="failed")), ["restart kubelet"]),
     ],
@@ -166,6 +191,7 @@ def test_an_etcd_of_another_cluster_is_not_reset() -> None:
         "it was reinstalled",
         "a join cut off",
         "it belongs to another cluster",
+        "the cluster's CA is being rotated",
         "its Node is gone",
         "its kubelet does not run",
     ],

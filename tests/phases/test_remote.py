@@ -92,7 +92,7 @@ def test_facts_come_as_the_host_tells_them() -> None:
         "joining": False,
         "manifests": ["etcd"],
         "etcd_data": True,
-        "ca": "c",
+        "ca": ["c"],
         "vip_file": False,
         "api": "ok",
         "etcd": {

@@ -7,7 +7,8 @@ from dataclasses import replace
 from daiku.apply.phases.decide import CONTROL_PLANE_LABEL, STATIC_PODS, Machine
 from daiku.apply.phases.facts import ClusterFacts, HostFacts, Live, Member, NodeSeen
 
-CA = "c" * 64
+CA = ("c" * 64,)
+OTHER_CA = ("d" * 64,)
 PLANES = tuple(
     Machine(f"cp-{n}", f"10.0.0.{n}", True, {CONTROL_PLANE_LABEL: ""}, (f"{CONTROL_PLANE_LABEL}:NoSchedule",))
     for n in (1, 2, 3)

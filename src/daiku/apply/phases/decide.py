@@ -62,8 +62,8 @@ def problems(machines: Sequence[Machine], live: Live) -> tuple[HostError, ...]:
         for m in machines
         if m.control_plane and m.name in live.hosts and live.hosts[m.name].etcd_data
     }
-    if len(set(holders.values())) > 1:
-        told = ", ".join(f"{name} {ca[:12] or 'without one'}" for name, ca in sorted(holders.items()))
+    if not _of_one_cluster(list(holders.values())):
+        told = ", ".join(f"{name} {_told(ca)}" for name, ca in sorted(holders.items()))
         found += [
             HostError(
                 f"the control planes hold data of different clusters (their CAs: {told})",
@@ -147,7 +147,15 @@ def join(machine: Machine, machines: Sequence[Machine], live: Live) -> tuple[Ste
     mine = [member for member in members if member.is_of(machine.name, machine.address)]
     voting = [member for member in mine if not member.learner]
     node = cluster.nodes.get(machine.name)
-    if here.etcd_data and voting and here.ca == ca:
+    if here.etcd_data and voting:
+        if not _shared(here.ca, ca):
+            raise HostError(
+                f"its etcd member has a vote, but its CA is another ({_told(here.ca)}) than the cluster's "
+                f"({_told(ca)})",
+                host=machine.name,
+                step="join",
+                hint="put the cluster's CA back as /etc/kubernetes/pki/ca.crt: it is on the other control planes",
+            )
         return _standing(machine, here, node)
     if here.quorum and here.etcd_data and not voting:
         raise HostError(
@@ -177,7 +185,7 @@ def worker(machine: Machine, machines: Sequence[Machine], live: Live) -> tuple[S
         return waiting
     node = cluster.nodes.get(machine.name)
     _, ca = _reference(machine, machines, live)
-    if here.joined and here.ca == ca:
+    if here.joined and _shared(here.ca, ca):
         if node is None:
             return (_step("workers", machine, "restart kubelet", "it has its credentials, but no Node"),)
         if here.kubelet != "active":
@@ -185,6 +193,15 @@ def worker(machine: Machine, machines: Sequence[Machine], live: Live) -> tuple[S
                 _step("workers", machine, "restart kubelet", f"its kubelet is {here.kubelet or 'not there'}"),
             )
         return ()
+    if here.joined and node is not None:
+        raise HostError(
+            f"it is a Node of the cluster, but its CA is another ({_told(here.ca)}) than the cluster's "
+            f"({_told(ca)})",
+            host=machine.name,
+            step="workers",
+            hint="put the cluster's CA back as /etc/kubernetes/pki/ca.crt; or, if nothing on it is needed, delete its "
+            "Node, and it is reset and joined anew",
+        )
     steps: list[Step] = []
     if node is not None:
         steps.append(
@@ -236,7 +253,29 @@ def _standing(machine: Machine, here: HostFacts, node: NodeSeen | None) -> tuple
     return ()
 
 
-def _reference(machine: Machine, machines: Sequence[Machine], live: Live) -> tuple[tuple[Member, ...], str]:
+def _shared(one: Sequence[str], other: Sequence[str]) -> bool:
+    """Whether both trust a certificate in common: while a CA is rotated, not all have the same set."""
+    return bool(set(one) & set(other))
+
+
+def _of_one_cluster(cas: Sequence[Sequence[str]]) -> bool:
+    """Whether those who trust a certificate in common make one group."""
+    if not cas:
+        return True
+    group, rest = set(cas[0]), list(cas[1:])
+    while near := [ca for ca in rest if _shared(ca, tuple(group))]:
+        group.update(*near)
+        rest = [ca for ca in rest if ca not in near]
+    return not rest
+
+
+def _told(ca: Sequence[str]) -> str:
+    return "+".join(one[:12] for one in ca) or "none"
+
+
+def _reference(
+    machine: Machine, machines: Sequence[Machine], live: Live
+) -> tuple[tuple[Member, ...], tuple[str, ...]]:
     """etcd's members and the CA as a control plane with quorum has them; not `machine`'s own word if another's is to
     be had."""
     planes = [m.name for m in machines if m.control_plane and m.name in live.hosts]

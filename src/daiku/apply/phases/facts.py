@@ -37,7 +37,7 @@ class HostFacts:
     """A machine as it is. All false and empty: one that Kubernetes never touched.
 
     `joined`: its kubelet has credentials; `joining`: it was about to get them. `manifests`: its static pods. `ca`:
-    digest of the cluster's certificate. `api`: "ok" or why its own API server is not ready, "" when it is to have none.
+    digests of the certificates it trusts as the cluster's: two while they are rotated. `api`: "ok" or why its own API server is not ready, "" when it is to have none.
     `members` are etcd's as its own member lists them, `quorum`: its etcd serves reads that need one. `busy`: a
     kubeadm of an earlier run still works. `vip_file`: the load balancer's addresses are in its network's files.
     """
@@ -48,7 +48,7 @@ class HostFacts:
     joining: bool = False
     manifests: tuple[str, ...] = ()
     etcd_data: bool = False
-    ca: str = ""
+    ca: tuple[str, ...] = ()
     api: str = ""
     members: tuple[Member, ...] = ()
     quorum: bool = False
@@ -65,7 +65,7 @@ class HostFacts:
             joining=bool(answer["joining"]),
             manifests=tuple(answer["manifests"]),
             etcd_data=bool(answer["etcd_data"]),
-            ca=str(answer["ca"]),
+            ca=tuple(answer["ca"]),
             api=str(answer["api"]),
             members=tuple(Member.of(one) for one in etcd["members"]),
             quorum=bool(etcd["quorum"]),

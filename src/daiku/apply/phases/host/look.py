@@ -35,7 +35,7 @@ def look(address: str, port: int) -> dict[str, Any]:
         "joining": os.path.isfile(f"{KUBERNETES}/bootstrap-kubelet.conf"),
         "manifests": sorted(name[:-5] for name in listed(MANIFESTS) if name.endswith(".yaml")),
         "etcd_data": has_data,
-        "ca": digest(CA),
+        "ca": certificates(CA),
         "vip_file": os.path.isfile("/etc/netplan/60-daiku-vips.yaml"),
         "api": ready(address, port) if is_control_plane else "",
         "etcd": {"members": [], "quorum": False, "failure": ""},
@@ -100,9 +100,13 @@ def listed(folder: str) -> list[str]:
         return []
 
 
-def digest(path: str) -> str:
-    content = text(path)
-    return hashlib.sha256(content.strip().encode()).hexdigest() if content else ""
+def certificates(path: str) -> list[str]:
+    """Digests of the certificates in a file, sorted: neither their order nor words between them matter."""
+    found = set()
+    for part in text(path).split("-----BEGIN CERTIFICATE-----")[1:]:
+        body = "".join(part.partition("-----END CERTIFICATE-----")[0].split())
+        found.add(hashlib.sha256(body.encode()).hexdigest())
+    return sorted(found)
 
 
 def text(path: str) -> str:
