@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,20 @@ def test_the_key_is_in_no_file(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("nothing", ["", "\n", "no certificate"])
+def test_without_an_authority_nobody_is_trusted(credentials: Credentials, nothing: str) -> None:
+    with pytest.raises(CredentialsError, match="cannot be read"):
+        replace(credentials, ca_pem=nothing).tls()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "why"),
     [
         ("client-key-data", "client-key", "client-key-data is not in it"),
         ("current-context: daiku", "current-context: gone", "contexts has no entry 'gone'"),
         ("certificate-authority-data: ", "certificate-authority-data: '%'  #", "not base64"),
+        ("certificate-authority-data: ", "certificate-authority-data: ''  #", "authority-data is empty"),
+        ("client-key-data: ", "client-key-data: Cg==  #", "client-key-data is empty"),
         ("apiVersion: v1", "{", "not YAML"),
     ],
 )

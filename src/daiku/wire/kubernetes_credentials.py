@@ -70,7 +70,9 @@ class Credentials:
     def tls(self) -> ssl.SSLContext:
         """A context that trusts this CA alone and shows the client certificate. CredentialsError: unusable PEM."""
         try:
-            context = ssl.create_default_context(cadata=self.ca_pem)
+            # Not create_default_context: where it is given nothing, it trusts every authority of the machine.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.load_verify_locations(cadata=self.ca_pem)
             # The module reads certificate and key from a path only: one that leads into our own memory.
             with memory_file((self.cert_pem.rstrip("\n") + "\n" + self.key_pem).encode()) as descriptor:
                 context.load_cert_chain(f"/proc/self/fd/{descriptor}")
@@ -108,9 +110,12 @@ def _pem(section: dict[str, Any], key: str) -> str:
     if not isinstance(value, str):
         raise _unfit(f"{key} is not in it")
     try:
-        return base64.b64decode(value, validate=True).decode()
+        text = base64.b64decode(value, validate=True).decode()
     except ValueError as error:
         raise _unfit(f"{key} is not base64 of a PEM text") from error
+    if not text.strip():
+        raise _unfit(f"{key} is empty")
+    return text
 
 
 def _base64(text: str) -> str:
