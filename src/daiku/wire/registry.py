@@ -1,12 +1,13 @@
 """An OCI registry, read only: digests of images and charts (OCI distribution specification 1.1).
 
-Anonymous, with the bearer token that a registry gives to everybody who asks. A digest is what the registry says and the
-bytes prove; none is ever made up.
+Anonymous, with the bearer token that a registry gives to everybody who asks. A digest is that of the manifest's bytes,
+which are read each time; a registry that says another is not believed.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import ssl
 from collections.abc import Mapping
@@ -30,6 +31,7 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _PARAMETER = re.compile(r'([a-z]+)="([^"]*)"')
 _MAX_MANIFEST = 4 * 1024 * 1024
 """The specification lets registries refuse larger manifests."""
+_CHUNK = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,26 @@ class ChartDigests:
 
     manifest: str
     archive: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """A response whose body was read whole."""
+
+    status: int
+    headers: httpx2.Headers
+    content: bytes
+
+    @property
+    def good(self) -> bool:
+        return 200 <= self.status < 300
+
+    def json(self) -> object:
+        """The body; None where it is no JSON."""
+        try:
+            return json.loads(self.content)
+        except ValueError:
+            return None
 
 
 class Registry:
@@ -66,45 +88,46 @@ class Registry:
     def digest(self, repository: str, tag: str) -> str:
         """The digest of what a tag names now: an index for images of several platforms. NotFoundError and the other
         API errors of `daiku.errors`."""
-        response = self._manifest("HEAD", repository, tag)
-        found = response.headers.get("Docker-Content-Digest", "")
-        if not found:  # the specification only says SHOULD
-            found = _digest_of(self._manifest("GET", repository, tag).content)
-        if not _DIGEST.fullmatch(found):
-            raise ApiError(f"not a SHA-256 digest: {found[:80]!r}", where=self._name(repository, tag))
-        return found
+        return self._manifest(repository, tag)[0]
 
     def chart(self, repository: str, version: str) -> ChartDigests:
         """The digests of a chart that was pushed by helm. NotFoundError, ApiError: what is there is no chart."""
         # A plus, which versions may have, is an underscore in a tag: so helm pushes them.
         tag = version.replace("+", "_")
         name = self._name(repository, tag)
-        response = self._manifest("GET", repository, tag)
-        manifest = _digest_of(response.content)
-        said = response.headers.get("Docker-Content-Digest", manifest)
-        if said != manifest:
-            raise ApiError(f"the registry says {said}, its answer is {manifest}", where=name)
-        layers = [layer for layer in _layers(response, name) if layer.get("mediaType") == CHART_LAYER]
+        manifest, answer = self._manifest(repository, tag)
+        layers = [layer for layer in _layers(answer, name) if layer.get("mediaType") == CHART_LAYER]
         archive = str(layers[0].get("digest", "")) if len(layers) == 1 else ""
         if not _DIGEST.fullmatch(archive):
             raise ApiError("this is no chart", where=name, hint="push it with `helm push ARCHIVE oci://...`")
         return ChartDigests(manifest, archive)
 
-    def _manifest(self, method: str, repository: str, tag: str) -> httpx2.Response:
+    def _manifest(self, repository: str, tag: str) -> tuple[str, _Answer]:
+        """What a tag names now, with the digest of its bytes."""
         path = f"{self._prefix}{repository}"
         url, name = f"{self._root}/v2/{path}/manifests/{tag}", self._name(repository, tag)
-        response = self._call(method, url, name, self._tokens.get(path, ""))
-        if response.status_code == 401:
-            self._tokens[path] = self._token(response, path, name)
-            response = self._call(method, url, name, self._tokens[path])
-        if not response.is_success:
-            raise _refusal(response, name)
-        return response
+        answer = self._call(url, name, self._tokens.get(path, ""))
+        if answer.status == 401:
+            self._tokens[path] = self._token(answer, path, name)
+            answer = self._call(url, name, self._tokens[path])
+        if not answer.good:
+            raise _refusal(answer, name)
+        digest = f"sha256:{hashlib.sha256(answer.content).hexdigest()}"
+        said = answer.headers.get("Docker-Content-Digest", digest)  # the specification only says SHOULD
+        if said != digest:
+            raise ApiError(f"the registry says {said[:80]}, its answer is {digest}", where=name)
+        return digest, answer
 
-    def _call(self, method: str, url: str, name: str, token: str) -> httpx2.Response:
+    def _call(self, url: str, name: str, token: str) -> _Answer:
         headers = {"Accept": _ACCEPT} | ({"Authorization": f"Bearer {token}"} if token else {})
         try:
-            return self._client.request(method, url, headers=headers)
+            with self._client.stream("GET", url, headers=headers) as response:
+                content = bytearray()
+                for chunk in response.iter_bytes(_CHUNK):
+                    content += chunk
+                    if len(content) > _MAX_MANIFEST:
+                        raise ApiError("the answer is larger than a manifest may be", where=name)
+                return _Answer(response.status_code, response.headers, bytes(content))
         except httpx2.HTTPError as error:
             raise UnreachableError(
                 f"the registry {self._host} does not answer: {error or type(error).__name__}",
@@ -112,7 +135,7 @@ class Registry:
                 hint="`daiku release lock` needs the network; where there is none, carry the lock file there",
             ) from error
 
-    def _token(self, refused: httpx2.Response, path: str, name: str) -> str:
+    def _token(self, refused: _Answer, path: str, name: str) -> str:
         challenge = refused.headers.get("WWW-Authenticate", "")
         kind, _, rest = challenge.partition(" ")
         given = dict(_PARAMETER.findall(rest))
@@ -128,15 +151,13 @@ class Registry:
         query = {"scope": given.get("scope") or f"repository:{path}:pull"}
         if "service" in given:
             query["service"] = given["service"]
-        answer = self._call("GET", str(httpx2.URL(realm, params=query)), name, "")
-        try:
-            found = cast("dict[str, Any]", answer.json())
-            token = found.get("token") or found.get("access_token") or ""
-        except ValueError:
-            token = ""
-        if not answer.is_success or not token:
+        answer = self._call(str(httpx2.URL(realm, params=query)), name, "")
+        body = answer.json()
+        found = cast("dict[str, Any]", body) if isinstance(body, dict) else {}
+        token = found.get("token") or found.get("access_token") or ""
+        if not answer.good or not token:
             raise CredentialsError(
-                "the registry gives no token to read with", where=name, status=answer.status_code
+                "the registry gives no token to read with", where=name, status=answer.status
             )
         return str(token)
 
@@ -144,17 +165,8 @@ class Registry:
         return f"{self._host}/{self._prefix}{repository}:{tag}"
 
 
-def _digest_of(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def _layers(response: httpx2.Response, name: str) -> list[Mapping[str, Any]]:
-    if len(response.content) > _MAX_MANIFEST:
-        raise ApiError("the manifest is larger than registries may take", where=name)
-    try:
-        manifest: object = response.json()
-    except ValueError:
-        manifest = None
+def _layers(answer: _Answer, name: str) -> list[Mapping[str, Any]]:
+    manifest = answer.json()
     layers = cast("dict[str, Any]", manifest).get("layers") if isinstance(manifest, dict) else None
     if not isinstance(layers, list):
         raise ApiError("the answer is no manifest", where=name)
@@ -163,14 +175,14 @@ def _layers(response: httpx2.Response, name: str) -> list[Mapping[str, Any]]:
     ]
 
 
-def _refusal(response: httpx2.Response, name: str) -> ApiError:
-    status = response.status_code
+def _refusal(answer: _Answer, name: str) -> ApiError:
+    status = answer.status
     if status == 404:
         return NotFoundError(
             "the registry does not have it", where=name, status=404, hint="is the version right?"
         )
     if status == 429:
-        after = retry_after(response.headers)
+        after = retry_after(answer.headers)
         hint = f"come back in {after:.0f} s" if after else "come back later, or name a mirror in `registries`"
         return RateLimitError("the registry wants fewer requests", where=name, retry_after=after, hint=hint)
     if status in {401, 403}:
