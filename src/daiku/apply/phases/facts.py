@@ -37,7 +37,8 @@ class HostFacts:
     """A machine as it is. All false and empty: one that Kubernetes never touched.
 
     `joined`: its kubelet has credentials; `joining`: it was about to get them. `manifests`: its static pods. `ca`:
-    digests of the certificates it trusts as the cluster's: two while they are rotated. `api`: "ok" or why its own API server is not ready, "" when it is to have none.
+    digests of the certificates it trusts as the cluster's, two while they are rotated. `api`: "ok" or why its own API
+    server is not ready, "" when it is to have none.
     `members` are etcd's as its own member lists them, `quorum`: its etcd serves reads that need one. `busy`: a
     kubeadm of an earlier run still works. `vip_file`: the load balancer's addresses are in its network's files.
     """
