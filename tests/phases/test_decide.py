@@ -8,7 +8,8 @@ import pytest
 
 from daiku.apply.phases import decide
 from daiku.apply.phases.decide import STATIC_PODS
-from daiku.apply.phases.facts import ClusterFacts, HostFacts, Live
+from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts, Live
+from daiku.apply.phases.work import PARTS
 from daiku.errors import HostError, HostUnreachableError
 from tests.phases.worlds import (
     CA,
@@ -23,12 +24,19 @@ from tests.phases.worlds import (
     WORKING,
     but,
     member,
+    node,
     seen_by_others,
 )
 
 NEW = Live({m.name: FRESH for m in MACHINES})
 HALF = HostFacts(manifests=("etcd",), ca=CA, kubelet="active")
 DATA = HostFacts(etcd_data=True, ca=CA, manifests=STATIC_PODS, kubelet="active", api="no answer")
+ALONE = replace(STANDING, members=(member(PLANES[0]),))
+BEGUN = replace(
+    but(NEW, cp_1=ALONE),
+    cluster=ClusterFacts({"cp-1": node(PLANES[0])}, ("kube-public/cluster-info", "kube-system/coredns")),
+)
+"""Init was cut off behind its API server: nobody else is there yet."""
 
 
 def does(steps: tuple[decide.Step, ...]) -> list[str]:
@@ -48,7 +56,7 @@ def does(steps: tuple[decide.Step, ...]) -> list[str]:
         (but(NEW, cp_1=DATA, cp_2=DATA), ["wait"]),
         (but(NEW, cp_2=DATA), ["wait"]),
         (but(NEW, cp_1=replace(DATA, kubelet="inactive"), silent=("cp-2",)), ["wait"]),
-        (Live(WHOLE.hosts, {}, ClusterFacts({}, ("kube-system/coredns",))), ["resume init"]),
+        (BEGUN, ["resume init"]),
         (but(WHOLE, cp_1=FRESH), []),
     ],
     ids=[
@@ -75,6 +83,43 @@ def test_no_cluster_is_begun_while_a_control_plane_is_silent() -> None:
         decide.control_plane(MACHINES, but(NEW, silent=("cp-3",)))
     assert caught.value.host == "cp-3"
     assert caught.value.hint
+
+
+LACKING = ClusterFacts({m.name: node(m) for m in MACHINES}, ("kube-system/coredns",))
+
+
+@pytest.mark.parametrize(
+    ("live", "where"),
+    [
+        (replace(WHOLE, cluster=LACKING), "cp-1"),
+        (replace(WHOLE, cluster=ClusterFacts({}, ("kube-system/coredns",))), "cp-1"),
+        (replace(but(WHOLE, cp_1=FRESH), cluster=LACKING), "cp-2"),
+        (replace(but(WHOLE, silent=("cp-1",)), cluster=LACKING), "cp-2"),
+        (replace(BEGUN, cluster=LACKING), "cp-1"),
+    ],
+    ids=[
+        "whole",
+        "voting members",
+        "the first is replaced",
+        "the first is off",
+        "one control plane and workers",
+    ],
+)
+def test_init_is_not_gone_on_with_in_a_cluster_that_lives(live: Live, where: str) -> None:
+    with pytest.raises(HostError, match="lacks kube-system/coredns, which `kubeadm init` made") as caught:
+        decide.control_plane(MACHINES, live)
+    assert caught.value.host == where
+    assert f"on {where}" in caught.value.hint
+    assert "kubeadm init phase addon coredns --config" in caught.value.hint
+    assert "/var/lib/etcd" not in caught.value.hint
+
+
+def test_every_part_that_init_makes_has_its_command() -> None:
+    parts = (*(f"{namespace}/{name}" for namespace, name in PARTS), RIGHTS)
+    for part in parts:
+        with pytest.raises(HostError) as caught:
+            decide.control_plane(MACHINES, replace(WHOLE, cluster=replace(LACKING, missing=(part,))))
+        assert "`kube" in caught.value.hint, part
 
 
 TWO = tuple(member(m) for m in PLANES[:2])

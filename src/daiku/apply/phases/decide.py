@@ -10,12 +10,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from daiku.apply.phases.facts import ClusterFacts, HostFacts, Live, Member, NodeSeen
+from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts, Live, Member, NodeSeen
 from daiku.apply.phases.names import Phase
 from daiku.errors import HostError, HostUnreachableError
+from daiku.render.host_kubernetes import KUBEADM
 
 STATIC_PODS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
 CONTROL_PLANE_LABEL = "node-role.kubernetes.io/control-plane"
+_MAKES = {
+    "kube-system/kubeadm-config": "upload-config kubeadm",
+    "kube-system/kubelet-config": "upload-config kubelet",
+    "kube-public/cluster-info": "bootstrap-token --skip-token-print",
+    "kube-system/coredns": "addon coredns",
+}
+"""The phase of `kubeadm init` that makes each ConfigMap; without the configuration it would take kubeadm's defaults."""
+_GIVE_RIGHTS = (
+    "`kubectl --kubeconfig /etc/kubernetes/super-admin.conf create clusterrolebinding kubeadm:cluster-admins "
+    "--clusterrole=cluster-admin --group=kubeadm:cluster-admins`"
+)
 
 Do = Literal[
     "wait",
@@ -96,14 +108,9 @@ def control_plane(machines: Sequence[Machine], live: Live) -> tuple[Step, ...]:
     if live.cluster is not None:
         if not live.cluster.missing:
             return ()
+        if here is None or not here.etcd_data or _lived_in(first, live, live.cluster):
+            raise _incomplete(first, planes, live, live.cluster.missing)
         missing = ", ".join(live.cluster.missing)
-        if here is None or not here.etcd_data:
-            raise HostError(
-                f"`kubeadm init` never ended ({missing} missing), and {first.name} is not as it was then",
-                host=first.name,
-                step="control-plane",
-                hint="restore etcd from a snapshot, or remove /etc/kubernetes and /var/lib/etcd on every control plane",
-            )
         return (_step("control-plane", first, "resume init", f"init did not end: {missing} missing"),)
     holders = [m.name for m in planes if m.name in live.hosts and live.hosts[m.name].etcd_data]
     silent = [m.name for m in planes if m.name not in live.hosts]
@@ -239,6 +246,32 @@ def forecast(machines: Sequence[Machine], live: Live) -> tuple[Step, ...]:
         decided = join if machine.control_plane else worker
         steps += decided(machine, machines, live)
     return (*steps, *leftovers(live.cluster))
+
+
+def _lived_in(first: Machine, live: Live, cluster: ClusterFacts) -> bool:
+    """Whether the cluster has more than what `kubeadm init` makes: another Node, or another etcd member with a vote."""
+    members = [member for facts in live.hosts.values() for member in facts.members if not member.learner]
+    others = [member for member in members if not member.is_of(first.name, first.address)]
+    return bool(others or set(cluster.nodes) - {first.name})
+
+
+def _incomplete(first: Machine, planes: Sequence[Machine], live: Live, missing: Sequence[str]) -> HostError:
+    """A cluster that lives lacks what `kubeadm init` made: only those parts are put back, and by a person."""
+    serving = [m.name for m in planes if m.name in live.hosts and live.hosts[m.name].api == "ok"]
+    where = first.name if first.name in serving or not serving else serving[0]
+    config = f"--config {KUBEADM}/init.yaml"
+    commands = dict.fromkeys(
+        f"`kubeadm init phase {_MAKES[part]} {config}`" for part in missing if part in _MAKES
+    )
+    if RIGHTS in missing:
+        commands[_GIVE_RIGHTS] = None
+    copied = "" if where == first.name else f" (with a copy of that file of {first.name}'s)"
+    return HostError(
+        f"the cluster lacks {', '.join(missing)}, which `kubeadm init` made",
+        host=where,
+        step="control-plane",
+        hint=f"on {where}{copied}: {', '.join(commands)}; then run the same command again",
+    )
 
 
 def _standing(machine: Machine, here: HostFacts, node: NodeSeen | None) -> tuple[Step, ...]:

@@ -96,6 +96,10 @@ class NodeSeen:
     uid: str = ""
 
 
+RIGHTS = "the administrator's rights"
+"""Missing when the API lets the administrator in and nothing do."""
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """What the API says. `missing` are the parts of `kubeadm init` that are not there; `leftovers` are Secrets

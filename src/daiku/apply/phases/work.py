@@ -14,7 +14,7 @@ from typing import Protocol
 
 from daiku.apply.phases.access import Access, api_access
 from daiku.apply.phases.decide import Machine
-from daiku.apply.phases.facts import ClusterFacts, HostFacts, Live, NodeSeen
+from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts, Live, NodeSeen
 from daiku.apply.phases.names import Phase
 from daiku.apply.phases.reach import Reach
 from daiku.apply.phases.remote import look
@@ -39,7 +39,6 @@ PARTS = (
     ("kube-system", "coredns"),
 )
 """ConfigMaps that `kubeadm init` writes, the last one at its end."""
-RIGHTS = "the administrator's rights"
 FORBIDDEN = 403
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
