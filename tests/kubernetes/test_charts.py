@@ -18,7 +18,7 @@ import yaml
 
 from daiku.apply.cluster.charts import ChartWanted, HelmCharts
 from daiku.apply.cluster.model import ChartResult
-from daiku.errors import ObjectsError
+from daiku.errors import LockHeldError, ObjectsError
 from daiku.lab.tools.build import find_or_build
 from daiku.wire.helm import Helm
 from daiku.wire.kubernetes import Object
@@ -168,6 +168,19 @@ def test_an_upgrade_that_does_not_become_ready_is_taken_back(setting: Setting) -
     assert result.what == "failed"
     assert setting.message() == "hello"
     assert setting.place.api.get("apps/v1", "Deployment", "stuck", setting.place.name) is None
+
+
+def test_without_the_lease_no_chart_is_installed(setting: Setting) -> None:
+    pack(setting.folder)
+
+    def gone() -> None:
+        raise LockHeldError("another run holds the cluster")
+
+    with pytest.raises(LockHeldError):
+        setting.charts().install(dry_run=False, say=lambda _line: None, check=gone)
+    assert setting.helm.release("tiny", setting.place.name) is None
+    (rehearsal,) = setting.charts().install(dry_run=True, say=lambda _line: None, check=gone)
+    assert rehearsal.what == "install"
 
 
 def cut_off(setting: Setting) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from daiku.apply.cluster.model import ChartResult, Object, ref_of
-from daiku.errors import DaikuError
+from daiku.errors import DaikuError, LockHeldError
 from daiku.wire.helm import Helm, Installation
 from daiku.wire.kubernetes import KubernetesApi
 
@@ -49,20 +49,25 @@ class HelmCharts:
     ) -> None:
         self._helm, self._api, self._folder, self._wanted, self._timeout = helm, api, folder, wanted, timeout
 
-    def install(self, *, dry_run: bool, say: Callable[[str], None]) -> tuple[ChartResult, ...]:
-        """Each in the order given: what became of it, or with `dry_run` would become."""
+    def install(
+        self, *, dry_run: bool, say: Callable[[str], None], check: Callable[[], None] = lambda: None
+    ) -> tuple[ChartResult, ...]:
+        """Each in the order given: what became of it, or with `dry_run` would become. `check` is called before each
+        change and raises LockHeldError once the cluster is not ours any more: then the run ends."""
         results: list[ChartResult] = []
         for one in self._wanted:
             say(f"chart {one.chart} {one.version}")
             try:
-                what, detail = self._install(one, dry_run=dry_run)
+                what, detail = self._install(one, check, dry_run=dry_run)
+            except LockHeldError:
+                raise
             except DaikuError as error:
                 what, detail = "failed", error.message
             results.append(ChartResult(one.release, one.chart, one.version, what, detail))
         return tuple(results)
 
     def _install(
-        self, one: ChartWanted, *, dry_run: bool
+        self, one: ChartWanted, check: Callable[[], None], *, dry_run: bool
     ) -> tuple[Literal["unchanged", "install", "upgrade", "missing", "failed"], str]:
         archive = archive_of(self._folder, one)
         if archive is None:
@@ -81,6 +86,7 @@ class HelmCharts:
         before = self._helm.manifest(one.release, one.namespace) if there is not None else []
         detail = difference(before, self._helm.render(wanted, upgrade=there is not None))
         if not dry_run:
+            check()
             for definition in self._helm.definitions(archive) if there is not None else ():
                 self._api.apply(definition)
             if there is not None and there.pending:

@@ -36,12 +36,13 @@ _GROUNDS = {"CustomResourceDefinition", "Namespace"}
 _POLL = 0.5
 
 Say = Callable[[str], None]
+Check = Callable[[], None]
 
 
 class Charts(Protocol):
     """Installs the charts between the foundation (namespaces, rights, settings) and the rest."""
 
-    def install(self, *, dry_run: bool, say: Say) -> tuple[ChartResult, ...]: ...
+    def install(self, *, dry_run: bool, say: Say, check: Check) -> tuple[ChartResult, ...]: ...
 
 
 def converge(
@@ -55,13 +56,14 @@ def converge(
     force: bool = True,
     timeout: float = TIMEOUT_SECONDS,
     charts: Charts | None = None,
+    check: Check = lambda: None,
 ) -> ClusterReport:
     """Bring the cluster named `cluster` to `objects`, by server-side apply in the order of their dependencies.
 
     A second run that finds nothing to do makes no write: two calls for what is served, one for the inventory, and one
     for each kind. `dry_run` sends everything as a rehearsal. `force` takes fields back from other managers; without
     it such an object fails. `timeout`: seconds in all to wait for objects to become ready. `say` gets lines of
-    progress.
+    progress. `check` is called before each write and raises once the cluster is not ours any more: then the run ends.
 
     A refused object is a Failure of the report and stops only what depends on it; when the server can no longer be
     reached, that is one Failure and the rest is skipped. Raises StateError for a cluster that another file keeps,
@@ -73,17 +75,20 @@ def converge(
     if twice := duplicates(wanted):
         ref, sources = next(iter(twice.items()))
         raise ValueError(f"{ref} is wanted more than once: {', '.join(sources)}")
-    run = _Run(api, cluster, wanted, say=say, dry_run=dry_run, force=force, deadline=began + timeout)
+    run = _Run(
+        api, cluster, wanted, say=say, dry_run=dry_run, force=force, deadline=began + timeout, check=check
+    )
     installed: tuple[ChartResult, ...] = ()
     listed = inventory.read(api, cluster)
     entries = frozenset(inventory.Entry(one.ref, one.api_version) for one in wanted)
     if not dry_run and (listed is None or entries - listed):
         # Before the first object: what a run that dies has applied is known to the next.
+        check()
         inventory.write(api, cluster, entries | (listed or frozenset()))
     run.apply(one for one in wanted if rank(one.ref) < FOUNDATION)
     if charts is not None and not run.lost:
         started = time.monotonic()
-        installed = charts.install(dry_run=dry_run, say=say)
+        installed = charts.install(dry_run=dry_run, say=say, check=check)
         run.deadline += time.monotonic() - started
         api.forget_kinds()
     run.apply(one for one in wanted if rank(one.ref) >= FOUNDATION)
@@ -94,6 +99,7 @@ def converge(
         stay = {note.ref for note in run.kept}
         left = entries | {entry for entry in listed or () if entry.ref in stay}
         if not dry_run and listed is not None and left != listed and not run.failures:
+            check()
             inventory.write(api, cluster, left)
         run.wait()
     return ClusterReport(
@@ -125,6 +131,7 @@ class _Run:
         dry_run: bool,
         force: bool,
         deadline: float,
+        check: Check,
     ) -> None:
         self.changes: list[ObjectChange] = []
         self.unchanged: list[Ref] = []
@@ -136,6 +143,7 @@ class _Run:
         self.lost = False
         self._api, self._cluster, self._wanted = api, cluster, wanted
         self._say, self._dry_run, self._force, self.deadline = say, dry_run, force, deadline
+        self._check = check
         self._needs = needs(wanted)
         self._live: dict[tuple[str, str], dict[Ref, Object]] = {}
         self._stopped: dict[Ref, str] = {}
@@ -233,6 +241,8 @@ class _Run:
 
     def _send(self, body: Object, *, dry_run: bool) -> tuple[Object, str]:
         """Apply one object; what another manager had set is asked for by name, then taken back."""
+        if not dry_run:
+            self._check()
         try:
             return self._api.apply(body, dry_run=dry_run, force=False), ""
         except ConflictError as conflict:
@@ -256,6 +266,8 @@ class _Run:
             self.kept.extend(kept)
             for body in going:
                 ref = ref_of(body)
+                if not self._dry_run:
+                    self._check()
                 try:
                     self._api.delete(body, dry_run=self._dry_run)
                 except UnreachableError:

@@ -21,10 +21,12 @@ def addons(
     *,
     charts: Callable[[KubernetesApi], Charts] | None = None,
     dry_run: bool = False,
+    check: Callable[[], None] = lambda: None,
 ) -> ClusterReport:
     """Make the cluster's objects those of `tree`, and install the `charts` if there is somebody who can.
 
-    The report tells what was refused; nothing is raised for that. Errors of `Work.api` and of `cluster.converge`.
+    `check` raises LockHeldError once the cluster is not ours any more. The report tells what was refused; nothing is
+    raised for that. Errors of `Work.api` and of `cluster.converge`.
     """
     api = work.api(work.live().hosts).api
     report = converge(
@@ -35,6 +37,7 @@ def addons(
         dry_run=dry_run,
         timeout=READY_SECONDS,
         charts=charts(api) if charts else None,
+        check=check,
     )
     if report.changed and not dry_run:
         work.outdated()
