@@ -136,13 +136,13 @@ class Work:
     def api(self, facts: Mapping[str, HostFacts]) -> Access:
         """The API, through one tunnel as long as that leads to a server that is ready; `facts` tell who might be.
 
-        Errors of `api_access`.
+        One that is given up stays open until `close`, since other threads may be in a call of it. Errors of
+        `api_access`.
         """
         planes = [m.name for m in self.planes if m.name in facts and facts[m.name].api == "ok"]
         with self._lock:
             if self._access is None or not self._access.api.ready():
                 self._access = None
-                self._open.close()
                 self._access = self._open.enter_context(api_access(self.plan, self.reach, planes))
             return self._access
 
