@@ -151,6 +151,28 @@ def test_a_pid_that_is_used_again_is_not_ours(tmp_path: Path) -> None:
     os.waitpid(process.pid, 0)
 
 
+def test_an_end_while_a_process_starts_leaves_none_that_nobody_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, known = tmp_path / "x.json", list[bool]()
+    before = signal.signal(signal.SIGTERM, lambda _number, _frame: known.append(record.exists()))
+
+    def interrupted() -> str:
+        os.kill(os.getpid(), signal.SIGTERM)
+        return "2026-01-01T00:00:00Z"
+
+    monkeypatch.setattr(processes, "now", interrupted)
+    try:
+        process = processes.start(
+            record, "d", ["sleep", "600"], {"PATH": "/usr/bin:/bin"}, "/", tmp_path / "log"
+        )
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert known == [True]
+    os.kill(process.pid, signal.SIGTERM)
+    assert os.WTERMSIG(os.waitpid(process.pid, 0)[1]) == signal.SIGTERM
+
+
 def test_after_a_reset_nothing_is_left(tmp_path: Path) -> None:
     record = tmp_path / "x.json"
     process = processes.start(record, "d", ["sleep", "600"], {"PATH": "/usr/bin:/bin"}, "/", tmp_path / "log")

@@ -8,7 +8,8 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,7 +29,15 @@ class Process:
 def start(
     record: Path, digest: str, words: Sequence[str], environment: Mapping[str, str], folder: str, log: Path
 ) -> Process:
-    """Start `words` in a session of its own and write it down. Raises OSError."""
+    """Start `words` in a session of its own and write it down; a SIGTERM meanwhile waits until both are done, or nobody
+    would know of the process. To be called in the main thread. Raises OSError."""
+    with _unended():
+        return _start(record, digest, words, environment, folder, log)
+
+
+def _start(
+    record: Path, digest: str, words: Sequence[str], environment: Mapping[str, str], folder: str, log: Path
+) -> Process:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         child = subprocess.Popen(
@@ -47,6 +56,19 @@ def start(
     fresh.write_text(json.dumps(asdict(process)))
     fresh.replace(record)
     return process
+
+
+@contextmanager
+def _unended() -> Generator[None]:
+    # A handler and no mask: a mask would be the child's, too, which then could not be ended.
+    came: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if came:
+            signal.raise_signal(signal.SIGTERM)
 
 
 def find(record: Path) -> Process | None:
