@@ -217,6 +217,30 @@ def test_a_disk_edit_writes_what_it_says(api: Caller, world: World) -> None:
     assert api.cloud("PUT", f"/disk/{boot}/config", {"HostName": "x"}).status == 409
 
 
+def test_the_address_of_a_disk_edit_shows_on_the_first_nic(api: Caller) -> None:
+    switch = api.make("/switch", "Switch", {"Name": "sw"})["ID"]
+    subnet = {"DefaultRoute": "10.0.0.1", "NetworkMaskLen": 24}
+    edit = {"UserIPAddress": "10.0.0.9", "UserSubnet": subnet}
+
+    def edited(*switches: Any) -> tuple[str, list[dict[str, Any]]]:
+        made = server(api, ConnectedSwitches=list(switches))["ID"]
+        boot = disk(api, {"SourceArchive": {"ID": archive(api)}, "Server": {"ID": made}}, Config=edit)["ID"]
+        return boot, api.read(f"/server/{made}", "Server")["Interfaces"]
+
+    boot, nics = edited({"ID": switch}, {"ID": switch})
+    assert [nic["UserIPAddress"] for nic in nics] == ["10.0.0.9", None]
+    assert [nic["Switch"]["UserSubnet"] for nic in nics] == [subnet, None]
+    api.wait(120)
+    api.do("PUT", f"/disk/{boot}/config", {"HostName": "cp1"})
+    nic = f"/interface/{nics[0]['ID']}"
+    assert api.read(nic, "Interface")["UserIPAddress"] == "10.0.0.9"
+    api.do("PUT", f"/disk/{boot}/config", {"UserIPAddress": ""})
+    seen = api.read(nic, "Interface")
+    assert (seen["UserIPAddress"], seen["Switch"]["UserSubnet"]) == (None, None)
+    assert [nic["UserIPAddress"] for nic in edited({"Scope": "shared"})[1]] == [None]
+    edited()
+
+
 def test_cloud_init_comes_with_the_boot(api: Caller, world: World) -> None:
     made = server(api)["ID"]
     source = archive(api, "ubuntu-24.04-cloudimg")

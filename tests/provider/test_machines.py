@@ -15,7 +15,7 @@ from daiku.provider.resources.get_archive import GetArchive
 from daiku.provider.resources.packet_filter import PacketFilterHandler
 from daiku.provider.resources.server import ServerHandler
 from daiku.provider.resources.switch import SwitchHandler
-from daiku.wire.sakura_kinds import DISK, SERVER
+from daiku.wire.sakura_kinds import DISK, INTERFACE, SERVER
 from tests.provider.conftest import Lab
 from tests.provider.play import Play, without
 from tests.provider.test_simple_objects import KEY
@@ -83,7 +83,9 @@ def test_a_server_boots_with_its_disk_written_once(lab: Lab) -> None:
     assert play.state["disks"] == inputs["disks"]
     assert len(play.state["macAddresses"]) == 1
     assert sum("/config" in call for call in lab.calls(writes=True)) == 1
-    assert without(play.imported(), "generation") == without(play.state, "diskEdit")
+    seen = play.imported()
+    assert seen["networkInterfaces"][0].pop("userIpAddress") == "10.10.0.11"
+    assert without(seen, "generation") == without(play.state, "diskEdit")
     assert play.imported()["generation"] == 200
     before = len(lab.calls(writes=True))
     play.up(inputs)
@@ -106,6 +108,35 @@ def test_names_and_filters_change_while_it_runs(lab: Lab) -> None:
     assert difference.gravest is Change.LIVE
     assert sum("/power" in call for call in lab.calls(writes=True)) == power_calls
     play.up(inputs)
+
+
+def test_the_address_of_the_disk_edit_is_no_difference_on_the_nic(lab: Lab) -> None:
+    """The API shows it there; another one, by hand, is drift, and what is asked for on the NIC wins."""
+    ctx = lab.context()
+    play = Play(ServerHandler(), ctx, "cp-1")
+    inputs = server_inputs(ctx)
+
+    def shown() -> str:
+        return ctx.cloud.read(SERVER, play.id)["Interfaces"][0]["UserIPAddress"]
+
+    play.up(inputs)
+    nic = play.state["interfaceIds"][0]
+    assert shown() == "10.10.0.11"
+    assert play.state["networkInterfaces"] == inputs["networkInterfaces"]
+    ctx.cloud.update(INTERFACE, nic, {"UserIPAddress": "10.10.0.99"})
+    lab.clock.advance(60)
+    assert play.refresh()
+    assert play.plan(inputs).gravest is Change.LIVE
+    play.up(inputs)
+    assert shown() != "10.10.0.99"
+    asked = inputs | {"networkInterfaces": [inputs["networkInterfaces"][0] | {"userIpAddress": "10.10.0.50"}]}
+    assert play.up(asked).gravest is Change.LIVE
+    assert shown() == "10.10.0.50"
+    edited = asked | {"diskEdit": inputs["diskEdit"] | {"ipAddress": "10.10.0.12"}}
+    assert play.up(edited).gravest is Change.RESTART
+    assert shown() == "10.10.0.50"
+    play.up(without(inputs, "diskEdit"))
+    assert not shown()
 
 
 def test_another_plan_keeps_the_id_of_the_resource_and_tells_the_new_one(lab: Lab) -> None:

@@ -21,6 +21,7 @@ from daiku.provider.resources.server_parts import (
     reconnect_disks,
     rewire,
     wiring,
+    wiring_of,
 )
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
@@ -76,14 +77,14 @@ class ServerHandler(CloudObject):
             ctx.cloud.update(SERVER, id_of(live), self.named(goal), zone=zone)
             live = ctx.cloud.change_server_plan(id_of(live), plan_body(inputs), zone=zone)
         wanted = wiring(inputs["networkInterfaces"])
-        if wiring(nics_state(live)) != wanted:
+        if wiring_of(live) != wanted:
             rewire(ctx, live, wanted, zone)
         if disks_state(live) != inputs["disks"]:
             reconnect_disks(ctx, live, inputs["disks"], zone)
         if edit:
             self._write_disk(ctx, live, goal)
         live = ctx.cloud.read(SERVER, id_of(live), zone=zone)
-        dress(ctx, live, inputs["networkInterfaces"], zone)
+        dress(ctx, live, inputs, zone)
         insert_cdrom(ctx, live, inputs.get("cdromId", ""), zone)
         return self._power(ctx, live, goal)
 
@@ -127,7 +128,7 @@ class ServerHandler(CloudObject):
             return False
         return (
             plan_differs(live, inputs)
-            or wiring(nics_state(live)) != wiring(inputs["networkInterfaces"])
+            or wiring_of(live) != wiring(inputs["networkInterfaces"])
             or disks_state(live) != inputs["disks"]
             or id_of(as_dict(live.get("PrivateHost"))) != inputs.get("privateHostId", "")
             or str(live.get("InterfaceDriver") or "virtio") != inputs["interfaceDriver"]
@@ -146,7 +147,7 @@ class ServerHandler(CloudObject):
             **plan_state(live, prior),
             "zone": prior.get("zone") or ctx.zone,
             "interfaceDriver": str(live.get("InterfaceDriver") or "virtio"),
-            "networkInterfaces": nics_state(live),
+            "networkInterfaces": nics_state(live, prior),
             "disks": disks_state(live),
             "power": "up" if is_up(live) else "down",
             "ipAddress": str(as_dict(interfaces[0]).get("IPAddress") or "") if interfaces else "",

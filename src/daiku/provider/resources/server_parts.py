@@ -86,12 +86,21 @@ def connected_switch(where: str) -> Json | None:
     return {"Scope": "shared"} if where == "shared" else {"ID": where}
 
 
-def nics_state(live: Json) -> list[Props]:
+def written_address(inputs: Props) -> str:
+    """The address of the disk edit: the API shows it on the first NIC though nobody asked there."""
+    return str(as_dict(inputs.get("diskEdit")).get("ipAddress") or "")
+
+
+def nics_state(live: Json, prior: Props) -> list[Props]:
+    """The NICs as the API shows them; the first one without the disk edit's address where `prior` names no other."""
     nics: list[Props] = []
-    for interface in as_list(live.get("Interfaces")):
+    asked = any("userIpAddress" in nic for nic in as_list(prior.get("networkInterfaces"))[:1])
+    for index, interface in enumerate(as_list(live.get("Interfaces"))):
         nic: Props = {"upstream": upstream(interface)}
-        if interface.get("UserIPAddress"):
-            nic["userIpAddress"] = str(interface["UserIPAddress"])
+        shown = str(interface.get("UserIPAddress") or "")
+        by_edit = index == 0 and not asked and shown == written_address(prior)
+        if shown and not by_edit:
+            nic["userIpAddress"] = shown
         if packet_filter := id_of(as_dict(interface.get("PacketFilter"))):
             nic["packetFilterId"] = packet_filter
         nics.append(nic)
@@ -101,6 +110,11 @@ def nics_state(live: Json) -> list[Props]:
 def wiring(nics: list[Props]) -> list[str]:
     """The upstreams in order: what needs the server down to change."""
     return [nic["upstream"] for nic in nics]
+
+
+def wiring_of(live: Json) -> list[str]:
+    """The upstreams as they are."""
+    return [upstream(interface) for interface in as_list(live.get("Interfaces"))]
 
 
 def rewire(ctx: Context, live: Json, wanted: list[str], zone: str | None) -> None:
@@ -124,12 +138,14 @@ def rewire(ctx: Context, live: Json, wanted: list[str], zone: str | None) -> Non
             ctx.cloud.connect_interface(ident, where, zone=zone)
 
 
-def dress(ctx: Context, live: Json, wanted: list[Props], zone: str | None) -> None:
+def dress(ctx: Context, live: Json, inputs: Props, zone: str | None) -> None:
     """Packet filters and shown addresses of the NICs: changed while the server runs."""
-    for interface, nic in zip(as_list(live.get("Interfaces")), wanted, strict=True):
-        ident = id_of(interface)
-        if str(interface.get("UserIPAddress") or "") != nic.get("userIpAddress", ""):
-            body = {"UserIPAddress": nic.get("userIpAddress", "")}
+    shown = nics_state(live, inputs)
+    wanted = inputs["networkInterfaces"]
+    for interface, is_shown, nic in zip(as_list(live.get("Interfaces")), shown, wanted, strict=True):
+        ident, address = id_of(interface), nic.get("userIpAddress", "")
+        if is_shown.get("userIpAddress", "") != address:
+            body = {"UserIPAddress": address}
             ctx.cloud.update(INTERFACE, ident, body, zone=zone)
         now, then = id_of(as_dict(interface.get("PacketFilter"))), nic.get("packetFilterId")
         if now != (then or ""):

@@ -8,7 +8,7 @@ from daiku.lab.sakura.iaas import power
 from daiku.lab.sakura.iaas.bodies import Body, Common, Ref, RefId, parse, parse_in, require_name, set_common
 from daiku.lab.sakura.iaas.catalog import DISK_KINDS, DISK_PLANS, disk_sizes_gb
 from daiku.lab.sakura.iaas.copying import begin, migrated_mb
-from daiku.lab.sakura.iaas.disk_edit import edited
+from daiku.lab.sakura.iaas.disk_edit import EditBody, edited, write
 from daiku.lab.sakura.iaas.find import listing
 from daiku.lab.sakura.iaas.models import Archive, Disk, Server
 from daiku.lab.sakura.iaas.server_view import disk_plan_view, disks_of, storage_view
@@ -119,8 +119,9 @@ def create(call: Call) -> Reply:
         raise bad_request("Disk.SizeMB: smaller than the source")
     server = _server(call, body.Server)
     installed = source.installed if source is not None else None
-    if outer.Config:
-        installed = edited(call, installed, outer.Config)
+    edit = parse(call, EditBody, outer.Config) if outer.Config else None
+    if edit is not None:
+        edited(call, installed, edit)  # refused before anything is made
     row = Disk(id=call.world.new_id(), zone=call.zone, plan=plan, size_mb=size, boot=outer.BootAtAvailable)
     row.connection = body.Connection or "virtio"
     row.encryption = body.EncryptionAlgorithm or "none"
@@ -135,6 +136,8 @@ def create(call: Call) -> Reply:
         row.source_disk = source.id
     if server is not None:
         _attach(call.world, row, server)
+    if edit is not None:
+        write(call, row, edit)
     if source is not None:
         row.availability = "migrating"
         row.copying = begin(call.world, row.id, "disk.copied", row.size_mb)
@@ -219,7 +222,7 @@ def _ready(call: Call) -> Disk:
 @routes.on("PUT", "/disk/{id}/config")
 def config(call: Call) -> Reply:
     row = _ready(call)
-    row.installed = edited(call, row.installed, call.body)
+    write(call, row, parse(call, EditBody, call.body))
     return done()
 
 

@@ -6,9 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from daiku.lab.sakura.iaas.bodies import Address, Body, Mask, Ref, RefId, parse
-from daiku.lab.sakura.iaas.models import Installed, Note, SshKey
+from daiku.lab.sakura.iaas.bodies import Address, Body, Mask, Ref, RefId
+from daiku.lab.sakura.iaas.models import Disk, Installed, Note, SshKey, UserSubnet
 from daiku.lab.sakura.iaas.note import key_blob
+from daiku.lab.sakura.iaas.server_view import nics_of
 from daiku.lab.sakura.iaas.wire import Call, bad_request
 
 
@@ -42,12 +43,25 @@ class EditBody(Body):
     Background: bool | None = None
 
 
-def edited(call: Call, installed: Installed | None, value: Any) -> Installed:
+def write(call: Call, row: Disk, body: EditBody) -> None:
+    """Edit a disk; the first NIC of its server, unless it is on the shared segment, shows the address that was given.
+
+    The address of a disk that is not connected shows nowhere, also later.
+    """
+    row.installed = edited(call, row.installed, body)
+    nics = nics_of(call.world, row.server) if row.server is not None else []
+    if body.UserIPAddress is None or not nics or nics[0].shared:
+        return
+    subnet = UserSubnet(default_route=row.installed.default_route, mask=row.installed.mask)
+    nics[0].user_address = body.UserIPAddress
+    nics[0].user_subnet = subnet if body.UserIPAddress else None
+
+
+def edited(call: Call, installed: Installed | None, body: EditBody) -> Installed:
     """The OS after this edit. 400 for what cannot be edited; 404 for an unknown key or note.
 
     What the edit does not mention stays as it is. Of a password only the fact that there is one is kept.
     """
-    body = parse(call, EditBody, value)
     if installed is None or not installed.editable:
         raise bad_request("The disk holds no OS that can be edited")
     after = installed.model_copy(deep=True)

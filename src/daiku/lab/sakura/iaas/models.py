@@ -141,7 +141,9 @@ class Disk(Record):
 
 
 class Interface(Record):
-    """A server's NIC. `switch` and `shared` exclude each other; both unset: not connected."""
+    """A server's NIC. `switch` and `shared` exclude each other; both unset: not connected. `user_address` and
+    `user_subnet` are shown and configure nothing.
+    """
 
     server: int
     order: int
@@ -150,6 +152,7 @@ class Interface(Record):
     shared: bool = False
     address: str | None = None
     user_address: str = ""
+    user_subnet: UserSubnet | None = None
     packet_filter: int | None = None
 
 

@@ -14,6 +14,7 @@ from daiku.lab.sakura.iaas.models import (
     PrivateHost,
     Server,
     Switch,
+    UserSubnet,
 )
 from daiku.lab.sakura.iaas.subnets import bandwidth_view, default_route, user_subnet_view
 from daiku.lab.sakura.iaas.wire import Id, common_view
@@ -58,9 +59,17 @@ def instance_view(power: Power, zone: str, cdrom: dict[str, Any] | None = None) 
 
 
 def nic_switch_view(
-    world: World, switch_id: int | None, *, shared: bool, network: str, gateway: str
+    world: World,
+    switch_id: int | None,
+    *,
+    shared: bool,
+    network: str,
+    gateway: str,
+    user_subnet: UserSubnet | None = None,
 ) -> dict[str, Any] | None:
-    """The switch behind a NIC: the shared segment, a plain switch (`Subnet` null), or a router's."""
+    """The switch behind a NIC: the shared segment, a plain switch (`Subnet` null), or a router's. `user_subnet` is
+    the NIC's own, shown for the switch's.
+    """
     if shared:
         return {
             "ID": Id(SHARED_SWITCH_ID),
@@ -92,7 +101,7 @@ def nic_switch_view(
         "Name": row.name,
         "Scope": "user",
         "Subnet": subnet,
-        "UserSubnet": user_subnet_view(row),
+        "UserSubnet": user_subnet_view(user_subnet or row.user_subnet),
     }
 
 
@@ -120,7 +129,14 @@ def nic_view(world: World, nic: Interface) -> dict[str, Any]:
         "IPAddress": nic.address,
         "UserIPAddress": nic.user_address or None,
         "HostName": None,
-        "Switch": nic_switch_view(world, nic.switch, shared=nic.shared, network=network, gateway=gateway),
+        "Switch": nic_switch_view(
+            world,
+            nic.switch,
+            shared=nic.shared,
+            network=network,
+            gateway=gateway,
+            user_subnet=nic.user_subnet,
+        ),
         "PacketFilter": None
         if packet_filter is None
         else {"ID": Id(packet_filter.id), "Name": packet_filter.name},

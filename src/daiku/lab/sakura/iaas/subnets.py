@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from daiku.lab.sakura.iaas.models import Internet, Subnet, Switch
+from daiku.lab.sakura.iaas.models import Internet, Subnet, UserSubnet
 from daiku.lab.sakura.iaas.wire import Id
 
 SERVICE_CLASS = "cloud/internet/router/{mbps}m"
@@ -51,7 +51,7 @@ def subnets_view(row: Internet) -> list[dict[str, Any]]:
     return [subnet_view(row, subnet) for subnet in row.subnets]
 
 
-def user_subnet_view(row: Switch) -> dict[str, Any] | None:
-    if row.user_subnet is None:
+def user_subnet_view(subnet: UserSubnet | None) -> dict[str, Any] | None:
+    if subnet is None:
         return None
-    return {"DefaultRoute": row.user_subnet.default_route, "NetworkMaskLen": row.user_subnet.mask}
+    return {"DefaultRoute": subnet.default_route, "NetworkMaskLen": subnet.mask}

@@ -63,7 +63,7 @@ def switch_view(world: World, row: Switch) -> dict[str, Any]:
     return common_view(row) | {
         "Scope": "user",
         "ServiceClass": "cloud/switch/default",
-        "UserSubnet": user_subnet_view(row),
+        "UserSubnet": user_subnet_view(row.user_subnet),
         "Subnets": [] if internet is None else subnets_view(internet),
         "IPv6Nets": [],
         "Internet": None
