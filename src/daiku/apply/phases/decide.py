@@ -309,13 +309,14 @@ def _told(ca: Sequence[str]) -> str:
 def _reference(
     machine: Machine, machines: Sequence[Machine], live: Live
 ) -> tuple[tuple[Member, ...], tuple[str, ...]]:
-    """etcd's members and the CA as a control plane with quorum has them; not `machine`'s own word if another's is to
-    be had."""
-    planes = [m.name for m in machines if m.control_plane and m.name in live.hosts]
-    for name in sorted(planes, key=lambda name: (name == machine.name, planes.index(name))):
-        facts = live.hosts[name]
-        if facts.quorum and facts.api == "ok":
-            return facts.members, facts.ca
+    """etcd's members as a control plane with quorum has them, and the CAs that such ones trust; not `machine`'s own
+    word if another's is to be had."""
+    planes = [m for m in machines if m.control_plane and m.name in live.hosts]
+    serving = [m for m in planes if live.hosts[m.name].quorum and live.hosts[m.name].api == "ok"]
+    if asked := [live.hosts[m.name] for m in serving if m is not machine] or [
+        live.hosts[m.name] for m in serving
+    ]:
+        return asked[0].members, tuple(sorted({one for facts in asked for one in facts.ca}))
     raise HostError(
         "no control plane that can be asked has both an etcd with quorum and an API server that is ready",
         host=machine.name,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 
 from daiku.apply.phases import decide
 from daiku.apply.phases.act import carry_out, mark
@@ -16,6 +18,8 @@ from daiku.errors import ApiError, ApplyError, HostError
 
 WAIT_SECONDS = 180.0
 """How long something that comes by itself (an API server that starts, a kubeadm of an earlier run) is waited for."""
+RESTART_SECONDS = 60.0
+"""How long a kubelet that was restarted has to get its Node before it is looked at anew."""
 POLL_SECONDS = 1.0
 ROUNDS = 6
 """How often a machine is decided on anew before we own up that it does not get there."""
@@ -39,15 +43,15 @@ def join(work: Work) -> None:
     """
     failures: list[HostError] = []
     for machine in work.planes:
-        try:
+        with _collected(failures, machine.name, "join"):
             _until_done(
                 work, lambda live, machine=machine: decide.join(machine, work.machines, live), work.live
             )
-        except HostError as error:
-            failures.append(error)
-    if lacking := _without_address(work):
-        work.settle(lacking)
-    forget_joins(work, "join")
+    with _collected(failures, work.planes[0].name, "join"):
+        if lacking := _without_address(work):
+            work.settle(lacking)
+    with _collected(failures, work.planes[0].name, "join"):
+        forget_joins(work, "join")
     _raise(failures, len(work.planes))
 
 
@@ -72,8 +76,10 @@ def workers(work: Work) -> None:
 
     answers = work.reach.each([name for name in doubtful if name not in work.left_out], bring)
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
-    failures += _keep_marks(work)
-    forget_joins(work, "workers")
+    with _collected(failures, work.planes[0].name, "labels and taints"):
+        failures += _keep_marks(work)
+    with _collected(failures, work.planes[0].name, "workers"):
+        forget_joins(work, "workers")
     _raise(failures, len(work.machines))
 
 
@@ -97,15 +103,18 @@ def checks(work: Work, *, seconds: float = WAIT_SECONDS) -> None:
 
     `seconds` to wait for it. ApplyError with what is not so.
     """
-    forget_joins(work, "checks")
+    failures: list[HostError] = []
+    with _collected(failures, work.planes[0].name, "clean up"):
+        forget_joins(work, "checks")
     live = work.live()
     end = time.monotonic() + seconds
     while wrong := unwell(work, live):
         if time.monotonic() > end:
-            _raise(wrong, len(work.machines))
+            _raise([*failures, *wrong], len(work.machines))
         work.teller.detail(wrong[0].host, wrong[0].message)
         time.sleep(POLL_SECONDS)
         live = work.gather()
+    _raise(failures, len(work.machines))
 
 
 def forget_joins(work: Work, phase: Phase) -> None:
@@ -189,17 +198,31 @@ def _keep_marks(work: Work) -> list[HostError]:
         return failures
     work.outdated()
     for name in wrong:
-        try:
-            with work.teller.step("workers", name, "labels and taints") as did:
-                did.append(mark(work, work.api(live.hosts).api, name))
-        except ApiError as error:
-            failures.append(as_host_error(error, name, "labels and taints"))
+        with (
+            _collected(failures, name, "labels and taints"),
+            work.teller.step("workers", name, "labels and taints") as did,
+        ):
+            did.append(mark(work, work.api(live.hosts).api, name))
     return failures
+
+
+@contextmanager
+def _collected(failures: list[HostError], host: str, step: str) -> Generator[None]:
+    """What fails here on hosts, or at the API while `host` is worked on, joins `failures` and stops nothing else."""
+    try:
+        yield
+    except ApplyError as error:
+        failures += error.failures
+    except HostError as error:
+        failures.append(error)
+    except ApiError as error:
+        failures.append(as_host_error(error, host, step))
 
 
 def _until_done(work: Work, decided: Callable[[Live], tuple[Step, ...]], gather: Callable[[], Live]) -> Live:
     """Gather, decide and act until nothing is left to do. HostError when it does not come to that."""
     end = time.monotonic() + WAIT_SECONDS
+    restarted = -math.inf
     rounds = 0
     while True:
         live = gather()
@@ -213,11 +236,18 @@ def _until_done(work: Work, decided: Callable[[Live], tuple[Step, ...]], gather:
             time.sleep(POLL_SECONDS)
             work.outdated()
             continue
+        if steps[0].do == "restart kubelet" and time.monotonic() < restarted + RESTART_SECONDS:
+            work.teller.detail(steps[0].host, f"its kubelet was restarted: {steps[0].reason}")
+            time.sleep(POLL_SECONDS)
+            work.outdated()
+            continue
         rounds += 1
         if rounds > ROUNDS:
             raise _never(steps[0], f"after {ROUNDS} attempts", work.again)
         for step in steps:
             carry_out(work, step, dict(live.hosts))
+            if step.do == "restart kubelet":
+                restarted = time.monotonic()
         end = time.monotonic() + WAIT_SECONDS
 
 
