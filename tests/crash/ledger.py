@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +26,7 @@ from daiku.ledger.lock import acquire
 from daiku.ledger.running import running
 from daiku.ledger.secrets import Secrets
 from tests.crash.report import Swept
+from tests.planfile import worlds
 
 HOSTS = 6
 CALLS = ("write", "replace", "unlink", "link", "mkdir", "chmod", "fsync", "rename", "open")
@@ -51,7 +52,7 @@ class Killer:
             os.kill(os.getpid(), signal.SIGKILL)
 
     @contextmanager
-    def watching(self) -> Iterator[None]:
+    def watching(self) -> Generator[None]:
         """Every changing call of os, and every statement of SQLite before it is carried out."""
         originals = {name: getattr(os, name) for name in CALLS}
         connect = sqlite3.connect
@@ -100,23 +101,6 @@ def live(state: Path, verb: str, plan: planfile.SavedPlan) -> None:
             run.journal.receive(run.id, f"g{n}", f"digest {verb}")
         planfile.write(state / "plan.json", plan)
     database.close()
-
-
-def a_plan() -> planfile.SavedPlan:
-    return planfile.SavedPlan(
-        cluster="c1",
-        daiku="1",
-        made_at="2026-11-01T00:00:00Z",
-        made_by="me",
-        spec="s",
-        plan="p",
-        release="r",
-        release_digest="d",
-        incarnations=(),
-        resources=(),
-        hosts=(),
-        fresh=(),
-    )
 
 
 def _in_a_process(work: Callable[[], None]) -> int:
@@ -173,7 +157,7 @@ def _after(state: Path, verb: str, plan: planfile.SavedPlan) -> str:
 def sweep(folder: Path, choose: Callable[[list[tuple[int, bool]]], list[tuple[int, bool]]] = list) -> Swept:
     """Kill a first run (nothing there yet), then a second verb's on what the first left, at every call of each."""
     swept = Swept("the ledger's writes (SQL statements and calls)")
-    plan = a_plan()
+    plan = worlds.plan(worlds.World(), worlds.Wanted({}, {}))
     standing = folder / "standing"
     for begin, verb in ((None, "up"), (standing, "apply"), (standing, "down")):
         if begin is not None and not begin.exists():

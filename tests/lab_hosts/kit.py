@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import itertools
 import shlex
+import shutil
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from daiku.lab.hosts import Hosts, HostStatus
+import pytest
+
+from daiku.lab.hosts import Hosts, HostStatus, supports_namespaces
 from daiku.lab.topology import INTERNET, Forward, Machine, Nic, Router, Segment, Topology
+from daiku.ledger.keys import ensure_deploy_key
 
 ROUTER_MAC = "02:aa:00:00:00:01"
 _numbers = itertools.count(1)
@@ -106,3 +112,18 @@ class Lab:
 
     def host_key(self, number: int) -> str:
         return self.ssh(number, "cat /etc/ssh/ssh_host_ed25519_key.pub").split()[1]
+
+
+@contextmanager
+def lab_of_a_cluster(folder: Path, worker_id: str) -> Generator[Lab]:
+    """A lab whose hosts know a cluster's own deploy key, for tests that converge them; below `folder`."""
+    reason = supports_namespaces()
+    if reason is not None:
+        pytest.skip(f"hosts cannot run here: {reason}")
+    key, public = ensure_deploy_key(folder / "keys")
+    shutil.copy(key, folder / "key")
+    (folder / "key.pub").write_text(public)
+    worker = int(worker_id.removeprefix("gw") or 0) if worker_id.startswith("gw") else 0
+    said: list[str] = []
+    with Hosts(folder / "state", log=said.append) as hosts:
+        yield Lab(hosts, folder / "key", folder, f"127.77.210.{worker + 1}", said)
