@@ -111,9 +111,10 @@ def summarize(proof: Proof) -> None:
 def as_json(proof: Proof) -> dict[str, Any]:
     """The proof for machines."""
     return {
-        "accepted": proof.acceptance.accepted,
+        "accepted": proof.accepted,
         "outcomes": [asdict(outcome) for outcome in proof.acceptance.outcomes],
         "running": list(proof.running),
+        "failed": list(proof.failed),
         "silent": [{"pod": one.pod, "node": one.node, "why": one.why} for one in proof.silent],
     }
 
@@ -139,9 +140,9 @@ def tell(proof: Proof | None, jobs: set[str], *, json: bool) -> None:
         output.emit_json(as_json(proof))
     else:
         _table(proof, [_row(outcome, outcome.where or "all") for outcome in proof.acceptance.outcomes])
-    if not proof.acceptance.accepted:
+    if not proof.accepted:
         raise AcceptanceError(
-            proof.acceptance.summary(),
+            proof.summary(),
             hint="wait for the jobs that run: daiku acceptance show"
             if proof.running
             else "docs/acceptance.md",
@@ -152,7 +153,7 @@ def _table(proof: Proof, rows: list[list[str]]) -> None:
     output.table(
         ["pool", "check", "place", "measured", "at least", "verdict", "why"],
         rows,
-        title=f"acceptance, {proof.acceptance.summary()}",
+        title=f"acceptance, {proof.summary()}",
     )
     if proof.running:
         output.say(f"  not ended: {', '.join(proof.running)}")

@@ -13,8 +13,8 @@ import pytest
 from daiku.apply import acceptance as proving
 from daiku.cli import acceptance as shown
 from daiku.errors import AcceptanceError, UnreachableError
-from daiku.observe.acceptance import NAMESPACE, SELECTOR
-from daiku.observe.acceptance_jobs import job_of, look
+from daiku.observe.acceptance import NAMESPACE, SELECTOR, Acceptance, Outcome
+from daiku.observe.acceptance_jobs import Proof, job_of, look
 from daiku.wire.kubernetes import KubernetesApi, connect
 from daiku.wire.kubernetes_logs import pod_logs
 from tests.acceptance.test_verdicts import FIRST, PLAN, SECOND, log
@@ -24,7 +24,7 @@ from tests.kubernetes.kubelet import STATUS, kubelet, node_at
 from tests.kubernetes.test_scheduling import node, until
 from tests.render.plans import plan
 
-pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(300)]
 
 PODS = f"/api/v1/namespaces/{NAMESPACE}/pods"
 ALONE = plan(gpus=1, storage={"reliable": None}, tenants=[])
@@ -140,6 +140,15 @@ def test_the_verdicts_are_shown(
     assert "not ended: h100-nvlink" in lines
 
 
+def test_a_job_that_failed_is_no_proof_whatever_it_printed() -> None:
+    good = Outcome("h100", "diag", FIRST, "passed", None, None, "", "")
+    proof = Proof(Acceptance((good,)), (), (), ())
+    assert (proof.accepted, proof.summary()) == (True, "accepted: 1 passed")
+    bad = replace(proof, failed=("h100-diag",))
+    assert (bad.accepted, bad.summary()) == (False, "not accepted: 1 passed; failed jobs: h100-diag")
+    assert bad.of({"h100-ring"}).failed == ()
+
+
 def test_what_has_no_log_is_a_state(api: KubernetesApi, plane: ControlPlane) -> None:
     begin(api, "h100-diag")
     with (
@@ -187,12 +196,13 @@ def test_jobs_run_to_their_end_and_are_run_again_anew(controlled: ControlPlane, 
     assert [diag.name, diag.check] == ["h100-diag", "diag"]
     assert [other.check for other in others] == ["nvlink", "storage-fast"]
     uids: list[str] = []
+    phase = "Succeeded"
 
     def finish() -> None:
         """The tool's end, which KWOK does not play."""
         for one in api.list("v1", "Pod", namespace=NAMESPACE, labels=SELECTOR):
             if one["status"].get("phase") == "Running" and not one["metadata"].get("deletionTimestamp"):
-                set_phase(api, one["metadata"]["name"], "Succeeded")
+                set_phase(api, one["metadata"]["name"], phase)
 
     with node(api, ALONE):
         for one in proving.common(ALONE):
@@ -201,6 +211,12 @@ def test_jobs_run_to_their_end_and_are_run_again_anew(controlled: ControlPlane, 
             assert proving.run(api, diag, finish, sleep=briefly) == "Complete"
             uids.append((api.get("batch/v1", "Job", diag.name, NAMESPACE) or {})["metadata"]["uid"])
         pods = api.list("v1", "Pod", namespace=NAMESPACE, labels=SELECTOR)
+        phase = "Failed"
+        assert proving.run(api, diag, finish, sleep=briefly) == "Failed"
+    proof = look(ALONE, api)
+    assert proof is not None
+    assert (proof.failed, proof.running) == (("h100-diag",), ())
+    assert proof.summary().endswith("; failed jobs: h100-diag")
     assert uids[0] != uids[1]
     assert [pod["metadata"]["ownerReferences"][0]["uid"] for pod in pods] == [uids[1]]
 

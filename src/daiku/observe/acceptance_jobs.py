@@ -13,11 +13,25 @@ from daiku.wire.kubernetes_logs import PodLog, pod_logs
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The verdicts; the jobs that have not ended, whose results are not all there yet; and the pods without a log."""
+    """The verdicts; the jobs that have not ended, whose results are not all there yet; those that failed, whatever they
+    printed; and the pods without a log."""
 
     acceptance: Acceptance
     running: tuple[str, ...]
+    failed: tuple[str, ...]
     silent: tuple[PodLog, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Every verdict is good, and no job failed."""
+        return self.acceptance.accepted and not self.failed
+
+    def summary(self) -> str:
+        """One line."""
+        said = self.acceptance.summary()
+        if self.acceptance.accepted and self.failed:
+            said = f"not {said}"
+        return f"{said}; failed jobs: {', '.join(self.failed)}" if self.failed else said
 
     def of(self, jobs: AbstractSet[str]) -> Proof:
         """The same of these jobs alone."""
@@ -26,6 +40,7 @@ class Proof:
             self,
             acceptance=Acceptance(outcomes),
             running=tuple(name for name in self.running if name in jobs),
+            failed=tuple(name for name in self.failed if name in jobs),
             silent=tuple(log for log in self.silent if log.labels.get(SELECTOR) in jobs),
         )
 
@@ -43,8 +58,11 @@ def look(plan: Plan, api: KubernetesApi) -> Proof | None:
         return [log.text for log in logs]
 
     acceptance = read(plan, texts)
-    running = sorted(str(job["metadata"]["name"]) for job in jobs if not ended(job))
-    return Proof(acceptance, tuple(running), tuple(log for log in logs if log.why))
+    states = {str(job["metadata"]["name"]): ended(job) for job in jobs}
+    running, failed = (
+        tuple(sorted(name for name, state in states.items() if state == wanted)) for wanted in ("", "Failed")
+    )
+    return Proof(acceptance, running, failed, tuple(log for log in logs if log.why))
 
 
 def ended(job: Object) -> str:
