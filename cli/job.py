@@ -217,11 +217,14 @@ class Job:
 def open_job(file: Path) -> Job:
     """Load and plan the file, and open what daiku remembers of its cluster. SpecError with all faults."""
     from daiku.ledger.database import Database
+    from daiku.ledger.given import Given
     from daiku.ledger.paths import State
+    from daiku.plan.given import with_given
     from daiku.plan.make import make
     from daiku.spec.load import load
 
     loaded = load(file)
     plan = make(loaded)
     state = State.of(file, plan.cluster)
+    plan = with_given(plan, Given.beside(state.keys).times())
     return Job(file=file, loaded=loaded, plan=plan, state=state, database=Database(state.database))

@@ -33,6 +33,7 @@ _VERBS: dict[str, tuple[str, str]] = {
     "diff": ("daiku.cli.render:diff", "Show how the hosts differ from the configuration."),
     "apply": ("daiku.cli.render:apply", "Bring the hosts to the configuration (no infrastructure)."),
     "down": ("daiku.cli.down:down", "Remove what was created and release the GPU servers."),
+    "secret": ("daiku.cli.secret:secret", "Secrets that you give: set, list, remove; never shown."),
     "node": ("daiku.cli.node:node", "One machine: accept its new SSH host key."),
     "history": ("daiku.cli.history:history", "List the runs of this cluster, or what one did."),
     "audit": ("daiku.cli.audit:audit", "Who did what, in a log that shows every later change of itself."),

@@ -43,6 +43,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     from daiku.cli import fleet, infra, kubernetes
     from daiku.cli.job import open_job
     from daiku.cli.saved import estimates, saved_plan
+    from daiku.cli.secret import waiting
     from daiku.cli.spec import fault_json
     from daiku.plan.durations import total
     from daiku.plan.proof.prove import prove
@@ -66,6 +67,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     )
     fresh = [node.name for node in job.plan.nodes if node.name not in reached]
     doubts = prove(job.loaded, job.plan).warnings
+    waits = waiting(job.plan)
     together = total(estimates(infra.of_the_world(changes), report, len(fresh)))
     ahead = kubernetes.Ahead()
     if until not in ("infrastructure", "hosts"):
@@ -83,6 +85,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
                 else None,
                 "plan": job.plan.digest(),
                 "warnings": [fault_json(fault) for fault in doubts],
+                "waiting": list(waits),
                 "settings": [_setting_json(change) for change in settings],
                 "nodes": nodes,
                 "infrastructure": infra.changes_json(changes),

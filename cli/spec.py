@@ -35,6 +35,10 @@ def check(file: Path, as_json: bool) -> None:
 
     What can be built but is likely not meant is told as a warning.
     """
+    from daiku.cli.secret import waiting
+    from daiku.ledger.given import Given
+    from daiku.ledger.paths import State
+    from daiku.plan.given import with_given
     from daiku.plan.make import make
     from daiku.plan.proof.prove import prove
     from daiku.spec.load import load
@@ -50,12 +54,14 @@ def check(file: Path, as_json: bool) -> None:
             raise click.exceptions.Exit(error.exit_code) from error
         raise
     doubts = prove(loaded, plan).warnings
+    waits = waiting(with_given(plan, Given.beside(State.unopened(file, plan.cluster).keys).times()))
     if as_json:
         output.emit_json(
             {
                 "ok": True,
                 "faults": [],
                 "warnings": [fault_json(fault) for fault in doubts],
+                "waiting": list(waits),
                 "plan": plan.digest(),
                 "nodes": len(plan.nodes),
             }

@@ -56,10 +56,12 @@ def up(
     from daiku.cli import bringup, fleet, infra
     from daiku.cli import saved as saved_plans
     from daiku.cli.job import open_job
+    from daiku.cli.secret import waiting
 
     progress = output.Progress(quiet=as_json)
     job = open_job(file)
     job.check_standing()
+    waiting(job.plan)
     saved = planfile.read(plan_file) if plan_file else None
     if saved:
         check_source(saved, job.plan)

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from daiku.render.bundle import SECRET_MARK
-from daiku.render.host_backup import calendar
+from daiku.plan.given import BACKUP, PREFIX, as_kept, waiting, with_given
+from daiku.render.bundle import SECRET_MARK, HostBundle
+from daiku.render.host_backup import CREDENTIALS, calendar
 from daiku.render.host_kubernetes import ENCRYPTION, ENCRYPTION_FILE, ENCRYPTION_KEY, KUBEADM
 from daiku.render.hosts import host_bundles
 from tests.render.plans import example, facts, plan
@@ -21,18 +22,22 @@ from tests.render.plans import example, facts, plan
 PLAN = plan()
 BUNDLES = {bundle.host: bundle for bundle in host_bundles(PLAN, facts(PLAN))}
 FIRST = "ishikari-cp-1"
-KEY = 'user = "AKIAEXAMPLE:not-a-real-key"\n'
+KEY = b"[default]\naws_access_key_id = AKIAEXAMPLE000000\naws_secret_access_key = not/a+real/key0000\n"
 TOOL = """#!/bin/sh
 echo "$(basename "$0") $*" >> "$CALLS"
 case "$(basename "$0") $*" in
   "etcdctl "*"snapshot save "*) for last in "$@"; do :; done; echo snapshot > "$last" ;;
   "etcdutl snapshot status "*) exit "${STATUS:-0}" ;;
-  curl*) exit "${CURL:-0}" ;;
+  curl*) cat >> "$CALLS"; exit "${CURL:-0}" ;;
 esac
 """
 
 
-def run(folder: Path, *, credentials: str = KEY, **environment: str) -> tuple[int, list[str]]:
+def paths(bundle: HostBundle) -> set[str]:
+    return {file.path for file in bundle.files}
+
+
+def run(folder: Path, credentials: bytes = KEY, /, **environment: str) -> tuple[int, list[str]]:
     """The script on a machine whose directories are below `folder`, with tools that note how they are called."""
     tools = folder / "bin"
     tools.mkdir(exist_ok=True)
@@ -49,7 +54,7 @@ def run(folder: Path, *, credentials: str = KEY, **environment: str) -> tuple[in
         assert real in text
         text = text.replace(real, here)
     if credentials:
-        (folder / "credentials").write_text(credentials)
+        (folder / "credentials").write_bytes(credentials)
     calls = folder / "calls"
     calls.write_text("")
     done = subprocess.run(
@@ -66,7 +71,7 @@ def run(folder: Path, *, credentials: str = KEY, **environment: str) -> tuple[in
 def test_a_snapshot_is_checked_before_it_is_stored(tmp_path: Path) -> None:
     code, calls = run(tmp_path)
     assert code == 0
-    assert [call.split()[0] for call in calls] == ["etcdctl", "etcdutl", "curl"]
+    assert [call.split()[0] for call in calls[:3]] == ["etcdctl", "etcdutl", "curl"]
     (kept,) = (tmp_path / "snapshots").glob("*.db")
     assert (
         f"https://ishikari-etcd-123456789012.s3.ap-northeast-1.amazonaws.com/etcd/{FIRST}/{kept.name}"
@@ -78,10 +83,57 @@ def test_a_snapshot_is_checked_before_it_is_stored(tmp_path: Path) -> None:
     assert kept.stat().st_mode & 0o077 == 0
 
 
-def test_the_buckets_key_is_in_no_argument(tmp_path: Path) -> None:
-    _, calls = run(tmp_path)
-    assert "not-a-real-key" not in " ".join(calls)
-    assert f"--config {tmp_path}/credentials" in calls[2]
+def test_curl_gets_the_buckets_key_by_its_input_and_not_by_arguments(tmp_path: Path) -> None:
+    _, calls = run(tmp_path, as_kept(BACKUP, KEY) + b"\n")
+    arguments, given = calls[2], calls[3:]
+    assert "--config - " in arguments
+    assert "not/a+real" not in arguments
+    assert given == ['user = "AKIAEXAMPLE000000:not/a+real/key0000"']
+
+
+def test_the_key_is_on_control_planes_once_it_was_given() -> None:
+    assert not [f for bundle in BUNDLES.values() for f in bundle.files if f.path == CREDENTIALS]
+    made = with_given(PLAN, [BACKUP])
+    holders = {
+        b.host: b.file(CREDENTIALS) for b in host_bundles(made, facts(made)) if CREDENTIALS in paths(b)
+    }
+    assert holders.keys() == {node.name for node in PLAN.by_role("control-plane")}
+    for file in holders.values():
+        assert (file.content, file.mode, file.secret) == (SECRET_MARK + b"\n", 0o600, f"{PREFIX}{BACKUP}")
+
+
+def test_what_waits_is_told_with_the_command_until_it_is_given() -> None:
+    (line,) = waiting(PLAN)
+    assert "backups of etcd wait" in line
+    assert line.endswith(f"daiku secret set {BACKUP} --file FILE")
+    assert waiting(with_given(PLAN, [BACKUP])) == waiting(plan(aws=None)) == ()
+
+
+PROFILE = KEY.decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "wrong"),
+    [
+        ("", "not an AWS credentials file"),
+        ('user = "AKIA:canary"', "not an AWS credentials file"),
+        ("\xff\xfe", "not an AWS credentials file"),
+        (PROFILE.replace("default", "other"), "not an AWS credentials file"),
+        (PROFILE + "aws_secret_access_key = canary\n", "not an AWS credentials file"),
+        (PROFILE + "aws_session_token = canary\n", "session token"),
+        (PROFILE.replace("not/a+real", 'canary"\\'), "does not look like one"),
+        (PROFILE.replace("not/a+real", "$(canary) "), "does not look like one"),
+    ],
+)
+def test_what_is_no_key_is_refused_in_words_that_do_not_hold_it(value: str, wrong: str) -> None:
+    with pytest.raises(ValueError, match=wrong) as refused:
+        as_kept(BACKUP, value.encode("latin-1"))
+    assert "canary" not in str(refused.value)
+
+
+def test_other_profiles_and_comments_do_not_travel() -> None:
+    more = PROFILE + "region = x\n# mine\n[other]\naws_secret_access_key = canary\n"
+    assert as_kept(BACKUP, more.encode()) == KEY.rstrip()
 
 
 @pytest.mark.parametrize("broken", [{"STATUS": "1"}, {"CURL": "22"}])
@@ -94,7 +146,7 @@ def test_what_fails_is_not_told_as_done(tmp_path: Path, broken: dict[str, str]) 
 
 
 def test_without_a_key_nothing_is_tried(tmp_path: Path) -> None:
-    code, calls = run(tmp_path, credentials="")
+    code, calls = run(tmp_path, b"")
     assert (code, calls) == (1, [])
 
 
@@ -133,9 +185,9 @@ def test_control_planes_take_turns() -> None:
 
 def test_without_a_bucket_there_is_no_backup_and_certificates_are_still_watched() -> None:
     bare = plan(aws=None)
-    paths = {f.path for f in host_bundles(bare, facts(bare))[0].files}
-    assert not [path for path in paths if "etcd-backup" in path]
-    assert "/usr/local/lib/daiku/certificate-expiry" in paths
+    found = paths(host_bundles(bare, facts(bare))[0])
+    assert not [path for path in found if "etcd-backup" in path]
+    assert "/usr/local/lib/daiku/certificate-expiry" in found
 
 
 # Encryption

@@ -36,7 +36,16 @@ class State:
 
         The lab sets the variable, so that a rehearsal with a file never touches the state of the real cluster.
         """
-        return cls.open(Path(environ.get(STATE_VARIABLE) or file.absolute().parent), cluster)
+        return cls.open(cls._base(file, environ), cluster)
+
+    @classmethod
+    def unopened(cls, file: Path, cluster: str, environ: Mapping[str, str] = os.environ) -> Self:
+        """As `of`, but nothing is made: for who only looks whether something is there."""
+        return cls(cls._base(file, environ) / ".daiku" / cluster)
+
+    @staticmethod
+    def _base(file: Path, environ: Mapping[str, str]) -> Path:
+        return Path(environ.get(STATE_VARIABLE) or file.absolute().parent)
 
     @property
     def database(self) -> Path:

@@ -36,6 +36,29 @@ def ensure(path: Path, make: Callable[[], bytes]) -> tuple[Path, bytes]:
     return sealed, content
 
 
+def replace(path: Path, content: bytes) -> None:
+    """Write the secret of `path` anew, sealed when the operator seals; an earlier one is gone."""
+    seal = seal_from_environment()
+    sealed = path.with_name(path.name + SUFFIX)
+    make_private_directory(path.parent)
+    place, other = (path, sealed) if seal is None else (sealed, path)
+    try:
+        _write(place, content if seal is None else seal.close(content), over=True)
+        other.unlink(missing_ok=True)
+    except OSError as error:
+        raise StateError(f"cannot be written: {error.strerror}", where=str(place)) from error
+    _sweep(path)
+    _sweep(sealed)
+
+
+def remove(path: Path) -> bool:
+    """Remove the secret of `path`, sealed or not; whether there was one."""
+    places = [place for place in (path, path.with_name(path.name + SUFFIX)) if place.exists()]
+    for place in places:
+        place.unlink(missing_ok=True)
+    return bool(places)
+
+
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_mode & 0o077:
@@ -45,7 +68,7 @@ def _read(path: Path) -> bytes:
         raise StateError(f"cannot be read: {error.strerror}", where=str(path)) from error
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes, *, over: bool = False) -> None:
     # mkstemp makes it 0600. Our number tells the next run that what a killed one left can go.
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}-{os.getpid()}-", dir=path.parent)
     try:
@@ -53,12 +76,15 @@ def _write(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        # A link, unlike a rename, does not replace what another process may have made meanwhile.
-        os.link(temporary, path)
+        if over:
+            Path(temporary).replace(path)
+        else:
+            # A link, unlike a rename, does not replace what another process may have made meanwhile.
+            os.link(temporary, path)
     except FileExistsError:
         return
     finally:
-        Path(temporary).unlink()
+        Path(temporary).unlink(missing_ok=True)
 
 
 def _sweep(path: Path) -> None:

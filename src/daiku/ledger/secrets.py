@@ -1,4 +1,5 @@
-"""The cluster's own secrets by name: 32 random bytes each, made on the first use and then kept."""
+"""The cluster's secrets by name: its own, 32 random bytes each, made on the first use and then kept, and those that
+the operator gave."""
 
 from __future__ import annotations
 
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from daiku.errors import StateError
+from daiku.ledger.given import Given
 from daiku.ledger.private_files import ensure
+from daiku.plan.given import PREFIX
 
 SIZE = 32
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
@@ -21,8 +24,18 @@ class Secrets:
 
     directory: Path
 
+    @property
+    def given(self) -> Given:
+        """Those of the operator, in a folder beside."""
+        return Given.beside(self.directory.parent)
+
     def text(self, name: str) -> bytes:
-        """The secret as base64 (44 characters). ValueError: not a plain name; StateError: it cannot be read."""
+        """The secret as it stands in a file: base64 (44 characters), or what was given where the name says so.
+
+        ValueError: not a plain name; StateError: it cannot be read, or was not given.
+        """
+        if name.startswith(PREFIX):
+            return self.given.read(name.removeprefix(PREFIX))
         if not _NAME.fullmatch(name):
             raise ValueError(f"not the name of a secret: {name!r}")
         path, content = ensure(self.directory / name, lambda: secrets.token_bytes(SIZE))

@@ -329,7 +329,8 @@ class TenantPlan(Frozen):
 
 
 class Plan(Frozen):
-    """Every decision about one cluster. `spec_digest` is the SHA-256 of the resolved specification."""
+    """Every decision about one cluster. `spec_digest` is the SHA-256 of the resolved specification. `given_secrets` are
+    the names of the secrets that the operator has given: some files of machines are there only with theirs."""
 
     cluster: str
     zone: str
@@ -360,6 +361,7 @@ class Plan(Frozen):
     encrypt_secrets: bool = False
     gpu_stack: str = "operator"
     bgp: BgpPlan | None = None
+    given_secrets: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON: the same plan has the same digest on every machine."""

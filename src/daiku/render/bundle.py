@@ -30,10 +30,11 @@ class HostFile:
 
     `path` is absolute; `mode` holds the permission bits (0o600); `trigger` names the Trigger that runs when
     the file was created, changed or removed. `after`: a path of the machine; while nothing is there, the file must
-    not be there either. `secret`: the name of a secret of the cluster (32 random bytes) that takes the place of
-    SECRET_MARK in the content on its way to the machine, and nowhere else: bundle, tree, plan and journal know the
-    content with the mark. ValueError: a path that leaves its place (`..`), bits outside 0o7777, an owner or group
-    that is no account name, a secret without its mark or in a file that others than its owner may use.
+    not be there either. `secret`: the name of a secret of the cluster (base64 of 32 random bytes; with `given/` before
+    its name what the operator gave) that takes the place of SECRET_MARK in the content on its way to the machine, and
+    nowhere else: bundle, tree, plan and journal know the content with the mark. ValueError: a path that leaves its
+    place (`..`), bits outside 0o7777, an owner or group that is no account name, a secret without its mark or in a
+    file that others than its owner may use.
     """
 
     path: str

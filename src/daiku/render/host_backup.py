@@ -5,13 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from daiku.plan.given import BACKUP as BACKUP_SECRET
+from daiku.plan.given import PREFIX
 from daiku.plan.model import NodePlan, Plan
-from daiku.render.bundle import HostFile
+from daiku.render.bundle import SECRET_MARK, HostFile
 from daiku.render.engine import render
 
 BACKUP = "/etc/daiku/backup"
 CREDENTIALS = f"{BACKUP}/credentials"
-"""Put there once by the bucket's owner, for curl: `user = "KEY:SECRET"`, mode 0600. Never rendered."""
+"""An AWS credentials file of the bucket's owner, there once the operator has given it. Never rendered."""
 SCRIPTS = "/usr/local/lib/daiku"
 SNAPSHOTS = "/var/lib/daiku/snapshots"
 METRICS = "/var/lib/daiku/metrics"
@@ -80,6 +82,10 @@ def backup_files(plan: Plan, node: NodePlan) -> tuple[HostFile, ...]:
     script, units = f"{SCRIPTS}/etcd-backup", "/etc/systemd/system/daiku-etcd-backup"
     url = f"https://{plan.aws.bucket}.s3.{plan.aws.region}.amazonaws.com/etcd/{node.name}"
     what = BackupScript(plan.aws.region, url, CREDENTIALS, node.name, SNAPSHOTS, METRICS, KEPT_ON_HOST)
+    if BACKUP_SECRET in plan.given_secrets:
+        files.append(
+            HostFile(CREDENTIALS, SECRET_MARK + b"\n", mode=0o600, secret=f"{PREFIX}{BACKUP_SECRET}")
+        )
     return (
         *files,
         HostFile(script, render(what), mode=0o755),
