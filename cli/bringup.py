@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daiku.cli import output
-from daiku.errors import ApplyError, DaikuError, HostError, SpecError, StateError
+from daiku.errors import (
+    ApiError,
+    ApplyError,
+    AuditError,
+    DaikuError,
+    HostError,
+    LockHeldError,
+    SpecError,
+    StalePlanError,
+    StateError,
+)
 
 if TYPE_CHECKING:
     from daiku.apply.phases.facts import Live
@@ -26,11 +36,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """What the Kubernetes phases came to: what was seen last, what failed, and how many steps changed something."""
+    """What the Kubernetes phases came to: what was seen last, what failed on hosts and otherwise (objects, the API),
+    and how many steps changed something."""
 
     live: Live
     failures: tuple[HostError, ...]
+    others: tuple[DaikuError, ...]
     changed: int
+
+    @property
+    def well(self) -> bool:
+        return not self.failures and not self.others
 
 
 def until_option(context: click.Context, parameter: click.Parameter, value: str | None) -> Phase | None:
@@ -99,9 +115,8 @@ def reach(job: Job, facts: Facts, *, timeout: float = 15.0) -> Reach:
     from daiku.apply.phases.reach import Reach
     from daiku.apply.targets import targets_of
 
-    private, _ = job.deploy_key()
     return Reach(
-        targets_of(job.plan, facts), key_file=private, host_keys=job.host_keys(facts), timeout=timeout
+        targets_of(job.plan, facts), key_file=job.login(), host_keys=job.host_keys(facts), timeout=timeout
     )
 
 
@@ -151,7 +166,6 @@ def bring_up(
         fleet.check(report)
         return tuple(one.host for one in report.reports if one.changed)
 
-    failures: list[HostError] = []
     with reach(job, facts) as ways:
         bundles = {bundle.host: bundle for bundle in host_bundles(job.plan, facts)}
         work = Work(
@@ -164,7 +178,7 @@ def bring_up(
             again=again,
             left_out=left_out,
         )
-        doing = {
+        doing: dict[Phase, Callable[[], object]] = {
             "facts": work.gather,
             "validation": lambda: _validation(job, facts, work),
             "control-plane": lambda: _control_plane(job, work),
@@ -174,20 +188,73 @@ def bring_up(
             "checks": lambda: phases.checks(work),
         }
         try:
-            for phase in PHASES[: PHASES.index(until) + 1]:
-                if phase not in doing:
-                    continue
-                try:
-                    with progress.step(phase):
-                        doing[phase]()
-                except (HostError, ApplyError) as error:
-                    failures += error.failures if isinstance(error, ApplyError) else [error]
-                    if phase in ("facts", "validation", "control-plane"):
-                        break
-                    work.outdated()
-            return Brought(work.live(), tuple(failures), teller.changed)
+            ahead = PHASES[: PHASES.index(until) + 1]
+            failures, others = through(
+                {phase: do for phase, do in doing.items() if phase in ahead}, work.outdated, progress
+            )
+            try:
+                live = work.live()
+            except (ApiError, HostError):  # told by the phase that met it, or by `daiku status`
+                live = work.look_at_planes()
+            return Brought(live, tuple(failures), tuple(others), teller.changed)
         finally:
             work.close()
+
+
+def through(
+    doing: Mapping[Phase, Callable[[], object]], outdated: Callable[[], None], progress: output.Progress
+) -> tuple[list[HostError], list[DaikuError]]:
+    """The phases in order. One that fails does not keep the next from what it can do, unless all later ones hang on
+    it; what failed on hosts, and what failed otherwise. A lost lock and a ledger that cannot be written end it."""
+    failures: list[HostError] = []
+    others: list[DaikuError] = []
+    for phase, do in doing.items():
+        try:
+            with progress.step(phase):
+                do()
+            continue
+        except (LockHeldError, StateError, AuditError, SpecError, StalePlanError):
+            raise
+        except ApplyError as error:
+            failures += error.failures
+        except HostError as error:
+            failures.append(error)
+        except DaikuError as error:
+            others.append(error)
+        if phase in ("facts", "validation", "control-plane"):
+            break
+        outdated()
+    return failures, others
+
+
+def check(report: FleetReport, cluster: Brought | None) -> None:
+    """Raise what failed in the hosts phase and after it: ApplyError where hosts failed, else the first of the others.
+    What cannot be in the one that is raised is told here."""
+    from daiku.cli import fleet
+
+    others = list(cluster.others) if cluster else []
+    failures = cluster.failures if cluster else ()
+    first = None if report.failures or failures or not others else others.pop(0)
+    for other in others:
+        output.error(other)
+    if first is not None:
+        raise first
+    fleet.check(report, failures)
+
+
+def failures_json(cluster: Brought | None) -> list[dict[str, Any]]:
+    """What failed in the Kubernetes phases, for machines."""
+    every = [*cluster.failures, *cluster.others] if cluster else []
+    return [
+        {
+            "host": one.host if isinstance(one, HostError) else "",
+            "step": one.step if isinstance(one, HostError) else "",
+            "message": one.message,
+            "hint": one.hint,
+            "exit_code": one.exit_code,
+        }
+        for one in every
+    ]
 
 
 def _validation(job: Job, facts: Facts, work: Work) -> None:

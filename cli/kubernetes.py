@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from daiku.cli import acceptance, bringup, output
-from daiku.errors import HostError
+from daiku.errors import ApiError, DaikuError, HostError
 
 if TYPE_CHECKING:
     from daiku.apply.phases.decide import Step
@@ -22,12 +22,14 @@ LOOK_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class State:
     """What was seen. `by_vip`: the API answers at the load balancer's address; None: it does not answer at all.
-    `proof` is what acceptance jobs came to, None where there are none; `unread` why that could not be read."""
+    `trouble` is why, where an API server is ready and yet tells nothing. `proof` is what acceptance jobs came to, None
+    where there are none; `unread` why that could not be read."""
 
     live: Live
     by_vip: bool | None
     proof: Proof | None = None
     unread: str = ""
+    trouble: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class Ahead:
     """The steps that `up` would take, and what it would stop at."""
 
     steps: tuple[Step, ...] = ()
-    stop: HostError | None = None
+    stop: DaikuError | None = None
 
     def __bool__(self) -> bool:
         return bool(self.steps or self.stop)
@@ -58,17 +60,17 @@ class Ahead:
 
 def look(job: Job, facts: Facts) -> State:
     """The control planes and the API, live. What cannot be reached is told in the State."""
-    from daiku.errors import ApiError
     from daiku.observe.acceptance_jobs import look as look_at_jobs
 
     with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
-        live = work.gather()
-        if live.cluster is None:
-            return State(live, None)
+        live = work.look_at_planes()
         try:
+            live = replace(live, cluster=work.ask_cluster(live))
+            if live.cluster is None:
+                return State(live, None)
             access = work.api(live.hosts)
-        except (ApiError, HostError):
-            return State(live, None)
+        except (ApiError, HostError) as error:
+            return State(live, None, trouble=str(error))
         try:
             return State(live, access.by_vip, look_at_jobs(job.plan, access.api))
         except ApiError as error:
@@ -88,7 +90,7 @@ def forecast(job: Job, facts: Facts | None) -> Ahead:
             return Ahead(decide(machines, Live({m.name: HostFacts() for m in machines})))
         with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
             return Ahead(ahead(work))
-    except HostError as error:
+    except (ApiError, HostError) as error:
         return Ahead(stop=error)
 
 
@@ -133,6 +135,8 @@ def _planes(job: Job) -> list[str]:
 
 
 def _endpoint(state: State) -> str:
+    if state.trouble:
+        return f"it cannot be asked: {state.trouble}"
     if state.by_vip is None:
         begun = any(facts.etcd_data for facts in state.live.hosts.values())
         return "unreachable" if begun or state.live.silent else "not begun: daiku up"

@@ -107,11 +107,10 @@ def up(
             cluster = bringup.bring_up(
                 job, made.facts, run, progress, report, until=until or "checks", again=again
             )
-        failed = bool(report.failures or (cluster and cluster.failures))
-        if not failed:
+        if not report.failures and (cluster is None or cluster.well):
             job.keep_applied()
         _tell(made, report, progress, cluster, job=job, as_json=as_json)
-        fleet.check(report, cluster.failures if cluster else ())
+        bringup.check(report, cluster)
         if saved:
             saved_plans.check_done(saved, made, report)
 
@@ -136,6 +135,7 @@ def _tell(
                 "fleet": fleet.as_json(report) if report else None,
                 "nodes": bringup.nodes_json(cluster.live if cluster else None),
                 "steps": cluster.changed if cluster else 0,
+                "failures": bringup.failures_json(cluster),
                 "seconds": {name: round(seconds, 2) for name, seconds in progress.seconds.items()},
             }
         )
@@ -151,5 +151,5 @@ def _tell(
         output.say(
             f"{output.count(len(changed), 'resource')} and {output.count(hosts, 'host')} changed{more}"
         )
-    elif not (report and report.failures) and not (cluster and cluster.failures):
+    elif not (report and report.failures) and (cluster is None or cluster.well):
         output.say("nothing to change: the cluster is as the file says")

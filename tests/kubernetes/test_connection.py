@@ -52,3 +52,13 @@ def test_nobody_at_the_address_is_unreachable_after_the_patience(plane: ControlP
     ):
         api.kind("v1", "Pod")
     assert "control plane" in caught.value.hint
+
+
+def test_a_server_that_does_not_know_us_is_not_merely_unready(plane: ControlPlane) -> None:
+    pair = Authority().user("admin", "system:masters")
+    with (
+        connect(replace(plane.admin, cert_pem=pair.cert, key_pem=pair.key)) as api,
+        pytest.raises(CredentialsError) as caught,
+    ):
+        api.ready()
+    assert caught.value.status == 401

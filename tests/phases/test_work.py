@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from daiku.apply.phases import work as module
+from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts
 from daiku.apply.phases.work import Work
+from daiku.errors import CredentialsError, UnreachableError
 from tests.phases.worlds import MACHINES, STANDING
 
 FACTS = {m.name: STANDING for m in MACHINES if m.control_plane}
@@ -59,3 +61,40 @@ def test_a_way_that_is_given_up_stays_open_for_those_who_use_it(monkeypatch: pyt
     ours.close()
     assert len(opened) == 2
     assert all(one.closed for one in opened)
+
+
+def answering(error: Exception, monkeypatch: pytest.MonkeyPatch) -> Work:
+    """A run whose control planes are ready and whose API gives that error."""
+
+    class Planes(Work):
+        def looks(self, names: tuple[str, ...]) -> tuple[dict[str, HostFacts], dict[str, str]]:
+            return dict.fromkeys(names, STANDING), {}
+
+    def fails(*_: object) -> Any:
+        raise error
+
+    unused: Any = None
+    monkeypatch.setattr(module, "api_access", fails)
+    return Planes(unused, MACHINES, {}, unused, unused, lambda _names: (), again="daiku up -f x.yaml")
+
+
+def test_an_expired_certificate_is_told_and_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    expired = CredentialsError("Unauthorized", where="https://127.0.0.1:1 /readyz", status=401)
+    with pytest.raises(CredentialsError, match="does not accept the administrator's certificate") as caught:
+        answering(expired, monkeypatch).gather()
+    assert "kubeadm certs renew admin.conf" in caught.value.hint
+    assert "daiku up -f x.yaml" in caught.value.hint
+    nobody = CredentialsError("no control plane has the administrator's credentials")
+    with pytest.raises(CredentialsError, match="no control plane has"):
+        answering(nobody, monkeypatch).gather()
+
+
+def test_an_administrator_without_rights_yet_is_an_init_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = answering(CredentialsError("forbidden", status=403), monkeypatch).gather()
+    assert live.cluster == ClusterFacts(missing=(RIGHTS,))
+
+
+def test_an_api_that_is_not_there_is_no_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = answering(UnreachableError("no API server is ready"), monkeypatch).gather()
+    assert live.cluster is None
+    assert set(live.hosts) == set(FACTS)

@@ -178,11 +178,17 @@ class KubernetesApi:
         return tuple(how for _, how in sorted((self._kinds or {}).items()))
 
     def ready(self) -> bool:
-        """Whether the server says that it is ready. Asked once; False when it cannot be reached."""
+        """Whether the server says that it is ready. Asked once; False when it cannot be reached.
+
+        CredentialsError: it is there, and does not know us.
+        """
         try:
-            return self._send("GET", "/readyz", None, {}).is_success
+            answer = self._send("GET", "/readyz", None, {})
         except httpx2.TransportError:
             return False
+        if answer.status_code == 401:
+            raise error_of(401, answer.headers, answer.content, where=f"{self.credentials.server} /readyz")
+        return answer.is_success
 
     def call(
         self,

@@ -13,6 +13,7 @@ from typing import Self, TypeVar
 from daiku.apply.targets import Target, Targets
 from daiku.errors import DaikuError, HostError, HostUnreachableError
 from daiku.wire.ssh import Session, connect
+from daiku.wire.ssh_login import Login
 from daiku.wire.ssh_types import HostKeys
 
 PARALLEL = 16
@@ -24,7 +25,7 @@ class Reach:
     """The hosts of a cluster. Safe to share between threads, to be closed. Times are in seconds."""
 
     def __init__(
-        self, targets: Targets, *, key_file: Path, host_keys: HostKeys, timeout: float = 15.0
+        self, targets: Targets, *, key_file: Path | Login, host_keys: HostKeys, timeout: float = 15.0
     ) -> None:
         self._targets = {host.name: host for host in targets.hosts}
         self._bastion = targets.bastion

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from daiku.apply.phases.access import Access, api_access
@@ -39,6 +39,7 @@ PARTS = (
     ("kube-system", "coredns"),
 )
 """ConfigMaps that `kubeadm init` writes, the last one at its end."""
+UNKNOWN = 401
 FORBIDDEN = 403
 METADATA = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 
@@ -106,20 +107,38 @@ class Work:
         self._known = None
 
     def gather(self) -> Live:
-        """The control planes' facts and the cluster's word, now."""
-        facts, silent = self.looks(tuple(m.name for m in self.planes))
-        live = Live(facts, silent)
-        if any(one.api == "ok" for one in facts.values()):
-            try:
-                live = Live(facts, silent, cluster_facts(self.api(facts).api))
-            except CredentialsError as error:
-                # kubeadm gives the administrator its rights once the API server answers: init was cut off before.
-                if error.status == FORBIDDEN:
-                    live = Live(facts, silent, ClusterFacts(missing=(RIGHTS,)))
-            except UnreachableError:
-                pass
-        self._known = live
-        return live
+        """The control planes' facts and the cluster's word, now. CredentialsError: an API server is ready and does not
+        let us in; HostError and other ApiErrors: it cannot be asked, or has trouble."""
+        live = self.look_at_planes()
+        self._known = replace(live, cluster=self.ask_cluster(live))
+        return self._known
+
+    def look_at_planes(self) -> Live:
+        """The control planes' facts alone. Raises nothing for hosts that cannot be asked."""
+        return Live(*self.looks(tuple(m.name for m in self.planes)))
+
+    def ask_cluster(self, live: Live) -> ClusterFacts | None:
+        """What the cluster says of itself, None while no API server answers. Errors as of `gather`."""
+        if not any(one.api == "ok" for one in live.hosts.values()):
+            return None
+        try:
+            return cluster_facts(self.api(live.hosts).api)
+        except UnreachableError:
+            return None
+        except CredentialsError as error:
+            # kubeadm gives the administrator its rights once the API server answers: init was cut off before.
+            if error.status == FORBIDDEN:
+                return ClusterFacts(missing=(RIGHTS,))
+            if error.status != UNKNOWN:
+                raise
+            raise CredentialsError(
+                f"the API server does not accept the administrator's certificate: {error.message}",
+                where=error.where,
+                hint=f"on a control plane: `kubeadm certs check-expiration`, `kubeadm certs renew admin.conf`; then: "
+                f"{self.again}",
+                status=error.status,
+                code=error.code,
+            ) from error
 
     def let_in(self, api: KubernetesApi) -> None:
         """Have this run's token stand in the cluster for some more minutes, so that machines can join. ApiError."""
