@@ -204,13 +204,17 @@ class SakuraCalls:
         *,
         zone: str | None = None,
         appear_within: float = 0.0,
+        once: bool = False,
     ) -> Json:
         """Call what hangs under an object (`power`, `config`, `to/switch/123`); the whole answer.
 
-        `appear_within` as in `read`. Changes ride out 409 still_creating. Power calls of an account go one by one.
+        `appear_within` as in `read`, `once` as in `create`. Changes ride out 409 still_creating. Power calls of an
+        account go one by one.
         """
         patience = Patience(
-            still_creating=0.0 if method == "GET" else STILL_CREATING_SECONDS, absent=appear_within
+            still_creating=0.0 if method == "GET" else STILL_CREATING_SECONDS,
+            absent=appear_within,
+            busy=not once,
         )
         gate = self._power_gate if method != "GET" and path in _POWER else NO_GATE
         answer = self._request(

@@ -10,14 +10,14 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from daiku.errors import ApiError, DaikuError, NotFoundError, UnreachableError
+from daiku.errors import DaikuError, NotFoundError, UnreachableError
 from daiku.provider.context import Context
 from daiku.provider.diffing import diff
 from daiku.provider.fields import Change, Failure, Props, ResourceType
 from daiku.provider.handler import Hint, IncompleteError
 from daiku.provider.identity import PREVIOUS, carries, own_tags, signed, unsigned
-from daiku.wire.http import BUSY_STATUSES, BUSY_TRIES, Json
-from daiku.wire.retry import roll
+from daiku.provider.resources.once import make_once
+from daiku.wire.http import Json
 from daiku.wire.sakura_calls import APPEAR_SECONDS, as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import Kind
 
@@ -175,22 +175,14 @@ class CloudObject(ABC):
 
     def _make(self, ctx: Context, goal: Goal) -> Json:
         """Create it; where the answer is lost or says busy, look whether it was made all the same."""
-        for attempt in range(BUSY_TRIES):
-            try:
-                return self.make(ctx, goal)
-            except UnreachableError:
-                if found := self._appeared(ctx, goal):
-                    return found
-                raise
-            except ApiError as error:
-                if error.status not in BUSY_STATUSES:
-                    raise
-                if found := self.find_own(ctx, goal):
-                    return found[0]
-                if attempt == BUSY_TRIES - 1:
-                    raise
-                ctx.cloud.sleep(ctx.cloud.tempo.backoff(attempt, roll()))
-        raise AssertionError("the last try returns or raises")
+        try:
+            return make_once(
+                ctx, lambda: self.make(ctx, goal), lambda: next(iter(self.find_own(ctx, goal)), None)
+            )
+        except UnreachableError:
+            if found := self._appeared(ctx, goal):
+                return found
+            raise
 
     def _appeared(self, ctx: Context, goal: Goal) -> Json | None:
         end = ctx.cloud.clock() + (APPEAR_SECONDS if self.kind.appears_late else 0.0)

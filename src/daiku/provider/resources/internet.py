@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from typing import Any
 
 from daiku.provider.context import Context
@@ -19,6 +20,7 @@ from daiku.provider.fields import (
 )
 from daiku.provider.resources.cloud_object import CloudObject, Goal
 from daiku.provider.resources.common import DESCRIPTION, ICON, NAME, RESOURCE_ID, TAGS, ZONE, address
+from daiku.provider.resources.once import make_once
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import APPEAR_SECONDS, as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import INTERNET
@@ -139,7 +141,8 @@ class InternetHandler(CloudObject):
             ctx.cloud.update(INTERNET, id_of(live), self.named(goal), zone=goal.zone)
             new = ctx.cloud.change_bandwidth(id_of(live), goal.inputs["bandwidthMbps"], zone=goal.zone)
             live = ctx.cloud.read(INTERNET, id_of(new), zone=goal.zone, appear_within=APPEAR_SECONDS)
-        if self._route(ctx, live, goal) or self._switch_ipv6(ctx, live, goal):
+        routed, switched = self._route(ctx, live, goal), self._switch_ipv6(ctx, live, goal)
+        if routed or switched:
             live = ctx.cloud.read(INTERNET, id_of(live), zone=goal.zone)
         return live
 
@@ -152,7 +155,7 @@ class InternetHandler(CloudObject):
         for wanted, subnet in pairs:
             body = {"NetworkMaskLen": wanted["networkMaskLen"], "NextHop": wanted["nextHop"]}
             if subnet is None:
-                ctx.cloud.act("POST", INTERNET, ident, "subnet", body, zone=zone)
+                self._add(ctx, live, "subnet", body, _routed, zone)
             elif _subnet_state(subnet) != wanted:
                 body = {"NextHop": wanted["nextHop"]}
                 ctx.cloud.act("PUT", INTERNET, ident, f"subnet/{id_of(subnet)}", body, zone=zone)
@@ -160,12 +163,34 @@ class InternetHandler(CloudObject):
             ctx.cloud.act("DELETE", INTERNET, ident, f"subnet/{id_of(subnet)}", zone=zone)
         return bool(spare) or any(s is None or _subnet_state(s) != w for w, s in pairs)
 
+    def _add(
+        self,
+        ctx: Context,
+        live: Json,
+        path: str,
+        body: Json,
+        of: Callable[[Json], list[Json]],
+        zone: str | None,
+    ) -> None:
+        """One more of what `of` reads from the router."""
+        ident = id_of(live)
+
+        def there() -> list[Json]:
+            return of(ctx.cloud.read(INTERNET, ident, zone=zone))
+
+        known = {id_of(item) for item in there()}
+        make_once(
+            ctx,
+            lambda: ctx.cloud.act("POST", INTERNET, ident, path, body, zone=zone, once=True),
+            lambda: next((item for item in there() if id_of(item) not in known), None),
+        )
+
     def _switch_ipv6(self, ctx: Context, live: Json, goal: Goal) -> bool:
         nets = _ipv6_nets(live)
         if bool(nets) == goal.inputs["ipv6"]:
             return False
         if not nets:
-            ctx.cloud.act("POST", INTERNET, id_of(live), "ipv6net", {}, zone=goal.zone)
+            self._add(ctx, live, "ipv6net", {}, _ipv6_nets, goal.zone)
         for net in nets:
             ctx.cloud.act("DELETE", INTERNET, id_of(live), f"ipv6net/{id_of(net)}", zone=goal.zone)
         return True

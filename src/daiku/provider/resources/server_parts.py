@@ -7,6 +7,7 @@ from typing import Any
 from daiku.provider.context import Context
 from daiku.provider.fields import Props
 from daiku.provider.resources.common import told
+from daiku.provider.resources.once import make_once
 from daiku.wire.http import Json
 from daiku.wire.sakura_calls import as_dict, as_list, id_of
 from daiku.wire.sakura_kinds import DISK, INTERFACE, SERVER
@@ -128,14 +129,26 @@ def rewire(ctx: Context, live: Json, wanted: list[str], zone: str | None) -> Non
         if index < len(interfaces):
             ident, now = id_of(interfaces[index]), upstream(interfaces[index])
         else:
-            made = ctx.cloud.create(INTERFACE, {"Server": {"ID": id_of(live)}}, zone=zone)
-            ident, now = id_of(made), "disconnect"
+            ident, now = id_of(_add_nic(ctx, id_of(live), index, zone)), "disconnect"
         if now == where:
             continue
         if now != "disconnect":
             ctx.cloud.disconnect_interface(ident, zone=zone)
         if where != "disconnect":
             ctx.cloud.connect_interface(ident, where, zone=zone)
+
+
+def _add_nic(ctx: Context, server: str, index: int, zone: str | None) -> Json:
+    """The NIC eth`index` of a server that has as many; it leads nowhere."""
+
+    def make() -> Json:
+        return ctx.cloud.create(INTERFACE, {"Server": {"ID": server}}, zone=zone, once=True)
+
+    def look() -> Json | None:
+        nics = as_list(ctx.cloud.read(SERVER, server, zone=zone).get("Interfaces"))
+        return as_dict(nics[index]) if index < len(nics) else None
+
+    return make_once(ctx, make, look)
 
 
 def dress(ctx: Context, live: Json, inputs: Props, zone: str | None) -> None:
