@@ -14,7 +14,9 @@ import pytest
 
 from daiku.lab.hosts import supports_namespaces
 from daiku.plan.facts import Facts
+from daiku.plan.given import BACKUP, with_given
 from daiku.plan.make import make
+from daiku.render.host_backup import CREDENTIALS
 from daiku.render.hosts import host_bundles
 from daiku.spec.load import load
 from tests.canaries.needles import Needles, Watch
@@ -91,6 +93,7 @@ def _plant_in_the_environment(life: Life) -> None:
 
 def _live(life: Life) -> None:
     life.run("check")
+    _give(life)
     life.run("--lab", "plan", "--out", "first.json")
     life.run("--lab", "up", "--yes", "--plan", "first.json")
     private = (life.lab.state / "keys" / "deploy").read_text()
@@ -118,6 +121,16 @@ def _live(life: Life) -> None:
     for name in ("SAKURA_ACCESS_TOKEN_SECRET", "SAKURACLOUD_ACCESS_TOKEN_SECRET"):
         life.lab.environ[name] = life.planted["wrong secret"]
     life.run("plan", code=10)
+
+
+def _give(life: Life) -> None:
+    """The key to the bucket, as an operator gives it."""
+    key = life.planted["secret given"] = canary().rstrip("&")
+    source = life.lab.folder / "key"
+    source.write_text(f"[default]\naws_access_key_id = AKIAEXAMPLE000000\naws_secret_access_key = {key}\n")
+    life.run("--lab", "secret", "set", BACKUP, "--file", "key")
+    source.unlink()
+    life.run("--lab", "secret", "list")
 
 
 def _plant_in_the_router(life: Life) -> None:
@@ -203,7 +216,11 @@ def test_nothing_was_written_but_the_key_and_the_passphrase_in_their_places(life
     own = {life.lab.folder / "lab" / name for name in ("config.json", "lab.json")}
     found = dict(needles.below(life.lab.folder))
     found = {path: names for path, names in found.items() if path not in own}
-    allowed = {state / "keys" / "deploy": "deploy key", state / "passphrase": "passphrase"}
+    allowed = {
+        state / "keys" / "deploy": "deploy key",
+        state / "keys" / "given" / BACKUP: "secret given",
+        state / "passphrase": "passphrase",
+    }
     for path, kind in allowed.items():
         names = found.pop(path)
         assert all(name.startswith(kind) for name in names)
@@ -216,12 +233,12 @@ def test_on_the_hosts_secrets_stand_where_they_belong(life: Life) -> None:
     """What the hosts' disks hold: the cluster's secrets in the files made for them, and our former content of private
     files, which only root may read."""
     needles = Needles(life.planted)
-    plan = make(load(life.lab.file))
+    plan = with_given(make(load(life.lab.file)), [BACKUP])
     facts = Facts.model_validate_json((life.lab.state / "facts.json").read_text())
     bundles = {bundle.host: bundle for bundle in host_bundles(plan, facts)}
     # The needles come by standard input, so that the search leaves none of them behind.
     search = f"grep -rlsF -f - {DISK} <<'NEEDLES' || test $? -le 2\n{needles.lines()}NEEDLES\n"
-    seen = 0
+    seen, delivered = 0, set[str]()
     for node in facts.nodes:
         secret = {file.path for file in bundles[node.name].files if file.secret}
         ours = PRIVATE_FILES.get(node.name, ())
@@ -234,6 +251,8 @@ def test_on_the_hosts_secrets_stand_where_they_belong(life: Life) -> None:
             assert path in kept or path in secret, (node.name, path, found)
             assert all(name.startswith(names) for name in found), (node.name, path, found)
             seen += 1
+            delivered |= {node.name} if path == CREDENTIALS else set()
+    assert delivered == {node.name for node in plan.by_role("control-plane")}
     assert seen >= sum(map(len, PRIVATE_FILES.values())), "the search found not even what must be there"
 
 
