@@ -95,6 +95,21 @@ def test_drift_in_the_cloud_is_seen_and_mended(cluster: Rehearsal) -> None:
     assert [item["Name"] for item in cluster.listed("server")].count("ishikari-mgmt-2") == 1
 
 
+def test_what_a_standing_cluster_cannot_change_is_shown_as_refused_and_stops_up(cluster: Rehearsal) -> None:
+    other = cluster.folder / "other.yaml"
+    other.write_text(cluster.file.read_text() + "\nkubernetes: {etcd: {encryption: none}}\n")
+    looking = ("--lab", "plan", "-f", other.name, "--no-refresh", "--until", "hosts")
+    (setting,) = cluster.ok(*looking, "--json").json["settings"]
+    assert (setting["path"], setting["refused"]) == ("kubernetes.etcd.encryption", True)
+    assert "refused: the cluster must be built anew" in " ".join(cluster.ok(*looking).out.split())
+    before = cluster.writes()
+    changing = (("up", "--yes"), ("apply",), ("plan", "--out", "saved.json"))
+    for verb, *more in changing:
+        refused = cluster.run("--lab", verb, "-f", other.name, *more)
+        assert (refused.code, "the cluster stands with secretbox" in refused.err) == (3, True), refused.err
+    assert cluster.writes() == before
+
+
 @pytest.fixture
 def grown(cluster: Rehearsal) -> str:
     """The file with one GPU node more."""
