@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 
 from daiku.apply.cluster.model import Wanted
-from daiku.apply.cluster.order import order
-from daiku.apply.cluster.parts import wanted_objects
 from daiku.errors import ApiError
 from daiku.plan.model import Plan
 from daiku.render.acceptance import acceptance_tree
 from daiku.render.cluster import cluster_tree
 from daiku.render.tree import Tree
 from daiku.wire.kubernetes import KubernetesApi
-from tests.kubernetes.test_rendered import api, pytestmark
+from tests.kubernetes.test_rendered import api, judged, pytestmark
 from tests.render.plans import example, fabric, plan
 
 __all__ = ["api", "pytestmark"]
@@ -38,7 +36,7 @@ CHOICES = choices()
 def rendered(made: Plan) -> tuple[Wanted, ...]:
     """Everything for the cluster, and what proves it, as one list."""
     jobs = {f"99-{path.replace('/', '-')}/job.yaml": file for path, file in acceptance_tree(made).items()}
-    return order(wanted_objects(Tree({**cluster_tree(made), **jobs})))
+    return judged(Tree({**cluster_tree(made), **jobs}))
 
 
 @pytest.mark.parametrize("name", CHOICES)

@@ -28,6 +28,8 @@ PLAIN = {
     "storage.k8s.io/v1",
 }
 """Kubernetes' own groups, which no CustomResourceDefinition describes."""
+ELSEWHERE = {"monitoring.coreos.com/v1"}
+"""Groups whose definitions come with a chart only: judged when the folder has them too."""
 
 
 @cache
@@ -88,7 +90,10 @@ def test_an_object_fits_its_definition(document: dict[str, Any]) -> None:
     if document["kind"] == "CustomResourceDefinition":
         assert document["spec"]["versions"][0]["storage"] is True
         return
-    jsonschema.Draft7Validator(schemas()[document["apiVersion"], document["kind"]]).validate(document)
+    key = document["apiVersion"], document["kind"]
+    if key[0] in ELSEWHERE and key not in schemas():
+        pytest.skip("its definition comes with a chart only, and is not in the folder")
+    jsonschema.Draft7Validator(schemas()[key]).validate(document)
 
 
 def test_an_unknown_field_is_found() -> None:
