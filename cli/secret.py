@@ -46,23 +46,14 @@ _name = click.argument("name", callback=_known)
 @secret.command(name="set", short_help="Keep a value, from a file or standard input.")
 @_name
 @click.option(
-    "--file",
+    "--from",
     "source",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True),
     default="-",
     show_default="standard input",
     help="The file with the value; - is standard input.",
 )
-@click.option(
-    "-f",
-    "--cluster-file",
-    "file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    default=Path("cluster.yaml"),
-    envvar="DAIKU_FILE",
-    show_default=True,
-    help="The cluster file ($DAIKU_FILE).",
-)
+@file_option
 def set_(name: str, source: str, file: Path) -> None:
     """Keep the value of the secret NAME, instead of an earlier one. `daiku apply` brings it to the hosts."""
     from daiku.cli.job import open_job

@@ -128,7 +128,7 @@ def _give(life: Life) -> None:
     key = life.planted["secret given"] = canary().rstrip("&")
     source = life.lab.folder / "key"
     source.write_text(f"[default]\naws_access_key_id = AKIAEXAMPLE000000\naws_secret_access_key = {key}\n")
-    life.run("--lab", "secret", "set", BACKUP, "--file", "key")
+    life.run("--lab", "secret", "set", BACKUP, "--from", "key")
     source.unlink()
     life.run("--lab", "secret", "list")
 

@@ -41,7 +41,7 @@ def test_a_finding_is_told_with_its_code_consequence_and_fix(
 def test_a_sound_cluster_is_told_in_one_line(daiku: Daiku, tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text(text_of({}))
     done = daiku("check")
-    waits = "backups of etcd wait for a key to the bucket: daiku secret set backup-credentials --file FILE\n"
+    waits = "backups of etcd wait for a key to the bucket: daiku secret set backup-credentials --from FILE\n"
     assert (done.code, done.err) == (0, waits)
     assert done.out.startswith("cluster.yaml: ok: cluster ishikari")
 

@@ -50,7 +50,7 @@ def everything(cluster: Path, but: Path) -> bytes:
 
 def test_a_value_is_kept_for_its_owner_alone_and_shown_nowhere(daiku: Daiku, cluster: Path) -> None:
     done = [
-        daiku("secret", "set", BACKUP, "--file", "key"),
+        daiku("secret", "set", BACKUP, "--from", "key"),
         daiku("secret", "list"),
         daiku("secret", "list", "--json"),
         daiku("check"),
@@ -73,7 +73,7 @@ def test_a_value_is_kept_for_its_owner_alone_and_shown_nowhere(daiku: Daiku, clu
 
 
 def test_the_hosts_get_it_and_only_by_its_own_name(daiku: Daiku, cluster: Path) -> None:
-    daiku("secret", "set", BACKUP, "--file", "key")
+    daiku("secret", "set", BACKUP, "--from", "key")
     job = open_job(cluster / "cluster.yaml")
     (name,) = {
         f.secret for b in host_bundles(job.plan, facts(job.plan)) for f in b.files if f.path == CREDENTIALS
@@ -83,11 +83,11 @@ def test_the_hosts_get_it_and_only_by_its_own_name(daiku: Daiku, cluster: Path) 
 
 
 def test_check_says_in_one_line_what_waits_and_makes_nothing(daiku: Daiku, cluster: Path) -> None:
-    line = f"backups of etcd wait for a key to the bucket: daiku secret set {BACKUP} --file FILE"
+    line = f"backups of etcd wait for a key to the bucket: daiku secret set {BACKUP} --from FILE"
     assert daiku("check").err.splitlines().count(line) == 1
     assert json.loads(daiku("check", "--json").out)["waiting"] == [line]
     assert not (cluster / ".daiku").exists()
-    daiku("secret", "set", BACKUP, "--file", "key")
+    daiku("secret", "set", BACKUP, "--from", "key")
     assert "backups of etcd wait" not in daiku("check").err
     assert json.loads(daiku("check", "--json").out)["waiting"] == []
 
@@ -101,17 +101,17 @@ def test_standard_input_will_do_and_a_new_value_takes_the_old_ones_place(
     daiku: Daiku, cluster: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert piped(daiku, monkeypatch, VALUE).code == 0
-    assert piped(daiku, monkeypatch, OTHER, "--file", "-").code == 0
+    assert piped(daiku, monkeypatch, OTHER, "--from", "-").code == 0
     assert [path.name for path in given(cluster).iterdir()] == [BACKUP]
     assert (given(cluster) / BACKUP).read_bytes() == OTHER.encode().rstrip()
 
 
 def test_sealed_when_the_operator_seals(daiku: Daiku, cluster: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    daiku("secret", "set", BACKUP, "--file", "key")
+    daiku("secret", "set", BACKUP, "--from", "key")
     (cluster / "me.txt").write_text(f"{pyrage.x25519.Identity.generate()}\n")
     monkeypatch.setenv("DAIKU_AGE_IDENTITY", str(cluster / "me.txt"))
     (cluster / "key").write_text(OTHER)
-    daiku("secret", "set", BACKUP, "--file", "key")
+    daiku("secret", "set", BACKUP, "--from", "key")
     (place,) = given(cluster).iterdir()
     assert place.name == f"{BACKUP}.age"
     assert b"another" not in place.read_bytes()
@@ -123,7 +123,7 @@ def test_sealed_when_the_operator_seals(daiku: Daiku, cluster: Path, monkeypatch
 
 
 def test_who_removes_is_asked_and_the_file_leaves_the_bundles(daiku: Daiku, cluster: Path) -> None:
-    daiku("secret", "set", BACKUP, "--file", "key")
+    daiku("secret", "set", BACKUP, "--from", "key")
     assert daiku("secret", "remove", BACKUP).code == 4
     assert open_job(cluster / "cluster.yaml").plan.given_secrets == (BACKUP,)
     assert daiku("secret", "remove", BACKUP, "--yes").code == 0
@@ -133,9 +133,9 @@ def test_who_removes_is_asked_and_the_file_leaves_the_bundles(daiku: Daiku, clus
 
 
 def test_a_bad_value_keeps_the_good_one_and_is_not_repeated(daiku: Daiku, cluster: Path) -> None:
-    daiku("secret", "set", BACKUP, "--file", "key")
+    daiku("secret", "set", BACKUP, "--from", "key")
     (cluster / "key").write_text(f"oops {CANARY}")
-    done = daiku("secret", "set", BACKUP, "--file", "key")
+    done = daiku("secret", "set", BACKUP, "--from", "key")
     assert done.code == 8
     assert f"error: key: {BACKUP}: not an AWS credentials file" in done.err
     assert "next: " in done.err

@@ -105,7 +105,7 @@ def test_the_key_is_on_control_planes_once_it_was_given() -> None:
 def test_what_waits_is_told_with_the_command_until_it_is_given() -> None:
     (line,) = waiting(PLAN)
     assert "backups of etcd wait" in line
-    assert line.endswith(f"daiku secret set {BACKUP} --file FILE")
+    assert line.endswith(f"daiku secret set {BACKUP} --from FILE")
     assert waiting(with_given(PLAN, [BACKUP])) == waiting(plan(aws=None)) == ()
 
 

@@ -47,4 +47,4 @@ class Given:
 
 
 def _missing(name: str) -> NoReturn:
-    raise StateError(f"the secret {name} was not given", hint=f"daiku secret set {name} --file FILE")
+    raise StateError(f"the secret {name} was not given", hint=f"daiku secret set {name} --from FILE")

@@ -24,7 +24,7 @@ def waiting(plan: Plan) -> tuple[str, ...]:
     """What waits for a secret that was not given, one line each with the command that gives it."""
     if plan.aws is None or not plan.by_role("control-plane") or BACKUP in plan.given_secrets:
         return ()
-    return (f"backups of etcd wait for a key to the bucket: daiku secret set {BACKUP} --file FILE",)
+    return (f"backups of etcd wait for a key to the bucket: daiku secret set {BACKUP} --from FILE",)
 
 
 def as_kept(name: str, value: bytes) -> bytes:
