@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +15,12 @@ EPOCH = datetime(2026, 11, 1, tzinfo=JST)
 
 def timestamp(moment: float) -> str:
     """A virtual moment as both APIs print it, with seconds and the Japanese offset."""
-    return (EPOCH + timedelta(seconds=int(moment))).isoformat()
+    return _printed(int(moment))
+
+
+@lru_cache(maxsize=4096)
+def _printed(second: int) -> str:
+    return (EPOCH + timedelta(seconds=second)).isoformat()
 
 
 class Record(BaseModel):

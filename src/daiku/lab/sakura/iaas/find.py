@@ -40,10 +40,9 @@ def listing(call: Call, key: str, views: list[dict[str, Any]]) -> Reply:
     start, count = _number(query, "From"), _number(query, "Count")
     page = wanted[start : start + (count or MAX_COUNT)]
     include, exclude = _names(query, "Include"), _names(query, "Exclude")
-    shown = [
-        {"Index": start + i, **{k: v for k, v in view.items() if _selected(k, include, exclude)}}
-        for i, view in enumerate(page)
-    ]
+    if include or exclude:
+        page = [{k: v for k, v in view.items() if _selected(k, include, exclude)} for view in page]
+    shown = [{"Index": start + i, **view} for i, view in enumerate(page)]
     return Reply(200, {"From": start, "Count": len(shown), "Total": len(wanted), key: shown, "is_ok": True})
 
 
