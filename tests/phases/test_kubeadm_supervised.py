@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +25,6 @@ ARGUMENTS: dict[str, Any] = {
     "carry": "as-is",
     "address": "127.0.0.1",
     "port": 1,
-    "keep_output": False,
     "wipe": [],
 }
 
@@ -56,15 +57,14 @@ def run(said: list[str] | None = None, **changed: Any) -> dict[str, Any]:
 
 def test_files_are_private_and_only_there_while_it_works(place: Path) -> None:
     script(place, f"stat -c '%a %n' {place}/run/kubeadm {place}/run/kubeadm/*; cat {place}/run/kubeadm/a")
-    answer = run(files={"a": "secret\n", "b": "x"}, keep_output=True)
+    answer = run(files={"a": "secret\n", "b": "x"})
     assert answer["status"] == 0
-    assert answer["output"].splitlines() == [
+    assert answer["last"] == [
         f"700 {place}/run/kubeadm",
         f"600 {place}/run/kubeadm/a",
         f"600 {place}/run/kubeadm/b",
         "secret",
     ]
-    assert answer["last"] == [], "what may hold secrets is not among the last lines"
     assert not (place / "run/kubeadm").exists()
     assert stat.S_IMODE((place / "run").stat().st_mode) == 0o700
 
@@ -95,6 +95,28 @@ def test_silence_ends_it_with_all_its_children(place: Path) -> None:
     assert not Path(f"/proc/{child}").exists() or "State:\tZ" in Path(f"/proc/{child}/status").read_text()
 
 
+@pytest.mark.parametrize("way", ["", "setsid "], ids=["of its group", "of its own session"])
+def test_what_kubeadm_leaves_behind_is_not_waited_for(
+    place: Path, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that keeps kubeadm's output open must not hold bring-up for ever."""
+    monkeypatch.setattr(host, "END_SECONDS", 0.2)
+    script(place, f"echo '[done]'; {way}sleep 60 & echo $! > {place}/child; exit 0")
+    began = time.monotonic()
+    answer = run()
+    took = time.monotonic() - began
+    child = int((place / "child").read_text())
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, 9)
+    assert (answer["status"], answer["timed_out"], answer["last"]) == (0, False, ["[done]"])
+    assert took < 30
+
+
+def test_a_kubeadm_that_closed_its_output_is_waited_for(place: Path) -> None:
+    script(place, "exec >&- 2>&-; sleep 0.3; exit 4")
+    assert run()["status"] == 4
+
+
 def test_a_host_without_kubeadm_says_so(place: Path) -> None:
     answer = run()
     assert answer["status"] == 127
@@ -121,8 +143,6 @@ def test_one_at_a_time_and_the_next_run_sees_it(place: Path) -> None:
 
 
 def until(true: Any) -> None:
-    import time
-
     end = time.monotonic() + 30
     while not true():
         assert time.monotonic() < end

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import pytest
 from daiku.apply.phases.reach import Reach
 from daiku.apply.targets import Target, Targets
 from daiku.errors import HostError, HostUnreachableError
+from daiku.wire.ssh import Session
 from daiku.wire.ssh_types import Endpoint
-from tests.ssh.server import Pins, Sshd, serving
+from tests.ssh.server import Pins, Sshd, make_key, serving
 
 
 @pytest.fixture
@@ -54,6 +56,28 @@ def test_a_host_that_fails_stops_no_other(server: tuple[Sshd, Reach]) -> None:
     assert isinstance(answers["dead"], HostUnreachableError)
     with pytest.raises(HostError):
         reach.session("dead", patience=1.5)
+
+
+def test_a_dead_bastion_is_dialled_once_for_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_key(tmp_path / "key")
+    dialled: list[str] = []
+
+    def connect(name: str, *_: object, **__: object) -> Session:
+        dialled.append(name)
+        time.sleep(0.1)
+        raise HostUnreachableError("no answer", host=name)
+
+    monkeypatch.setattr("daiku.apply.phases.reach.connect", connect)
+    nowhere = Endpoint("127.0.0.1", 1, "root")
+    hosts = tuple(Target(f"n{number}", nowhere) for number in range(40))
+    with Reach(Targets(Target("gate", nowhere), hosts), key_file=tmp_path / "key", host_keys=Pins()) as reach:
+        answers = reach.each([host.name for host in hosts], lambda name: reach.session(name).name)
+        assert all(isinstance(one, HostUnreachableError) and one.host == "gate" for one in answers.values())
+        assert dialled == ["gate"]
+        monkeypatch.setattr("daiku.apply.phases.reach.DEAD_SECONDS", 0.0)
+        with pytest.raises(HostUnreachableError):
+            reach.session("n1")
+        assert dialled == ["gate", "gate"], "after a moment it is tried again"
 
 
 def test_an_interruption_leaves_what_runs_on_hosts(server: tuple[Sshd, Reach]) -> None:

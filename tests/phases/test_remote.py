@@ -39,6 +39,29 @@ def test_a_host_without_the_right_to_be_root_says_so(tmp_path: Path) -> None:
     assert "python3" in caught.value.hint
 
 
+@pytest.mark.parametrize("line", ["systemd: a word of another", "[1, 2]", "7"])
+def test_what_others_write_into_the_answer_is_told_and_no_crash(
+    line: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"import sys; sys.stdout.buffer.write({remote.MARK!r} + {line.encode()!r} + b'\\n')\n"
+
+    def nothing(*_: str) -> bytes:
+        return b""
+
+    def command(_user: str) -> str:
+        return f'python3 -c "{program}"'
+
+    monkeypatch.setattr(remote, "packed_program", nothing)
+    monkeypatch.setattr(remote, "python_command", command)
+    with (
+        serving(tmp_path) as (server, key),
+        connect("n1", server.endpoint(), key_file=key, host_keys=Pins()) as session,
+        pytest.raises(HostError, match="without an answer") as caught,
+    ):
+        remote.look(session, "127.0.0.1")
+    assert line in caught.value.message
+
+
 ANSWER: dict[str, Any] = {
     "busy": False,
     "status": 1,
@@ -49,7 +72,6 @@ ANSWER: dict[str, Any] = {
         "",
         "To see the stack trace ...",
     ],
-    "output": "",
 }
 
 

@@ -18,6 +18,8 @@ from daiku.wire.ssh_types import HostKeys
 
 PARALLEL = 16
 PAUSE_SECONDS = 1.0
+DEAD_SECONDS = 5.0
+"""How long a bastion that cannot be logged in to is not dialled again: all hosts behind it would wait in turn."""
 T = TypeVar("T")
 
 
@@ -33,8 +35,10 @@ class Reach:
         self._host_keys = host_keys
         self._timeout = timeout
         self._closed = False
+        self._dead: tuple[float, HostError] | None = None
         self._sessions: dict[str, Session] = {}
         names = [*self._targets, *([self._bastion.name] if self._bastion else [])]
+        self._gate_turn = threading.Lock()
         self._locks = {name: threading.Lock() for name in names}
 
     @property
@@ -95,8 +99,19 @@ class Reach:
     def _session(self, name: str) -> Session:
         bastion = self._bastion
         if bastion is not None and name == bastion.name:
-            return self._standing(bastion, None)
-        return self._standing(self._targets[name], None if bastion is None else self._standing(bastion, None))
+            return self._gate(bastion)
+        return self._standing(self._targets[name], None if bastion is None else self._gate(bastion))
+
+    def _gate(self, bastion: Target) -> Session:
+        """The bastion's session, or its failure of a moment ago for all who waited for it."""
+        with self._gate_turn:
+            if self._dead is not None and time.monotonic() < self._dead[0] + DEAD_SECONDS:
+                raise self._dead[1]
+            try:
+                return self._standing(bastion, None)
+            except HostError as error:
+                self._dead = (time.monotonic(), error)
+                raise
 
     def _standing(self, target: Target, jump: Session | None) -> Session:
         with self._locks[target.name]:

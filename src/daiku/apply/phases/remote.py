@@ -39,7 +39,6 @@ class Kubeadm:
     files: Mapping[str, str] | None = None
     vips: tuple[str, ...] = ()
     carry: str = "as-is"
-    keep_output: bool = False
     secrets: tuple[str, ...] = ()
     wipe: tuple[str, ...] = ()
 
@@ -57,9 +56,8 @@ def kubeadm(
     *,
     again: str,
     on_line: OnLine = lambda _line: None,
-) -> str:
-    """Run it and return its output, if that is kept. HostError with its last lines; `again` is the command that goes
-    on."""
+) -> None:
+    """Run it. HostError with its last lines; `again` is the command that goes on."""
     request = {
         "operation": "kubeadm",
         "arguments": list(call.arguments),
@@ -69,7 +67,6 @@ def kubeadm(
         "carry": call.carry,
         "address": address,
         "port": API_PORT,
-        "keep_output": call.keep_output,
         "wipe": list(call.wipe),
     }
     answer = ask(session, request, on_line)
@@ -78,7 +75,7 @@ def kubeadm(
             "another kubeadm works on it", host=session.name, step=step, hint=f"wait, then run: {again}"
         )
     if answer["status"] == 0 and not answer["timed_out"]:
-        return str(answer["output"])
+        return
     last = "\n".join(f"  {line}" for line in telling(answer["last"], call.secrets))
     what = (
         f"said nothing for {call.limit:g} s"
@@ -143,12 +140,23 @@ def ask(session: Session, request: Mapping[str, Any], on_line: OnLine = lambda _
         while True:
             while (end := buffer.find(b"\n")) < 0:
                 more()
-            message = cast("dict[str, Any]", json.loads(buffer[:end]))
+            message = _message(bytes(buffer[:end]))
+            if message is None:
+                raise _broken(session, buffer[:end])
             del buffer[: end + 1]
             if "done" in message:
                 return cast("dict[str, Any]", message["done"])
             if "line" in message:
                 on_line(str(message["line"]))
+
+
+def _message(line: bytes) -> dict[str, Any] | None:
+    """What a line says; None when it is none of ours: something else on the host writes to our answer."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return cast("dict[str, Any]", message) if isinstance(message, dict) else None
 
 
 def telling(lines: Sequence[str], secrets: Sequence[str] = ()) -> list[str]:
@@ -161,8 +169,8 @@ def telling(lines: Sequence[str], secrets: Sequence[str] = ()) -> list[str]:
     return [line[:300] for line in lines[:advice] if line.strip()][-SHOWN_LINES:]
 
 
-def _broken(session: Session, stderr: bytes) -> HostError:
-    words = stderr.decode("utf-8", "replace").strip().splitlines()
+def _broken(session: Session, said: bytes | bytearray) -> HostError:
+    words = said.decode("utf-8", "replace").strip().splitlines()
     return HostError(
         f"its part of daiku ended without an answer{': ' + words[-1][:300] if words else ''}",
         host=session.name,

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import ssl
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 PKI = "/etc/kubernetes/pki/etcd"
 LOCAL = "https://127.0.0.1:2379"
 SECONDS = 4.0
+TROUBLE = (OSError, ValueError, http.client.HTTPException)
+"""Nobody there, no TLS, or no HTTP or JSON in the answer."""
 
 
 def members() -> dict[str, Any]:
@@ -27,7 +30,7 @@ def members() -> dict[str, Any]:
         return {"members": [], "quorum": False, "failure": "no client certificate"}
     try:
         found = ask(f"{LOCAL}/v3/cluster/member/list", {"linearizable": False})["members"]
-    except (OSError, ValueError, KeyError) as error:
+    except (*TROUBLE, KeyError) as error:
         return {"members": [], "quorum": False, "failure": words(error)}
     listed = [
         {
@@ -48,7 +51,7 @@ def healthy(urls: list[str]) -> bool:
         try:
             if str(ask(f"{url}/health", None).get("health")) == "true":
                 return True
-        except (OSError, ValueError):
+        except TROUBLE:
             continue
     return False
 
@@ -60,7 +63,7 @@ def remove(member: str) -> dict[str, Any]:
     except urllib.error.HTTPError as error:
         told = error.read().decode("utf-8", "replace")
         return {"failure": "" if "member not found" in told else told[:500]}
-    except (OSError, ValueError) as error:
+    except TROUBLE as error:
         return {"failure": words(error)}
     return {"failure": ""}
 

@@ -7,6 +7,7 @@ Once it has begun it goes on to its end, even if nobody listens any more; a lock
 from __future__ import annotations
 
 import collections
+import contextlib
 import fcntl
 import os
 import shutil
@@ -20,10 +21,12 @@ from daiku.apply.phases.host.look import LOCK, PATH, RUN, listed, ready, said
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import IO, Any
 
 LAST_LINES = 40
 WATCH_SECONDS = 0.1
+END_SECONDS = 2.0
+"""For an end that was asked for, and for the last words of what has ended."""
 
 
 def run(
@@ -35,7 +38,6 @@ def run(
     carry: str,
     address: str,
     port: int,
-    keep_output: bool,
     wipe: list[str],
 ) -> dict[str, Any]:
     """Run `kubeadm ARGUMENTS`; `files` (name: content) lie below RUN while it works, readable by root alone.
@@ -43,7 +45,7 @@ def run(
     `carry` says when this machine carries the load balancer's addresses `vips`: `before` kubeadm runs, once its own
     API server is `ready` (until then it has to reach the others by them), `never`, or `as-is`. `wipe` are folders
     emptied after a success. `limit`: seconds without a word after which it is ended. The answer:
-    `status`, `timed_out`, `last` lines, `output` if asked for, `busy` when another kubeadm works here.
+    `status`, `timed_out`, `last` lines, `busy` when another kubeadm works here.
     """
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -52,7 +54,7 @@ def run(
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        return {"busy": True, "status": -1, "timed_out": False, "last": [], "output": ""}
+        return {"busy": True, "status": -1, "timed_out": False, "last": []}
     over = threading.Event()
     try:
         put(files)
@@ -62,7 +64,7 @@ def run(
             set_addresses(vips, "replace")
         if carry == "ready":
             threading.Thread(target=carry_when_ready, args=(vips, address, port, over), daemon=True).start()
-        answer = supervise(say, ["kubeadm", *arguments], limit, keep_output, lock)
+        answer = supervise(say, ["kubeadm", *arguments], limit, lock)
         if carry == "ready" and answer["status"] == 0:
             set_addresses(vips, "replace")
         if answer["status"] == 0:
@@ -86,12 +88,10 @@ def put(files: dict[str, str]) -> None:
             file.write(content)
 
 
-def supervise(
-    say: Callable[..., None], command: list[str], limit: float, keep_output: bool, lock: int
-) -> dict[str, Any]:
-    """The child holds the lock, too: it is busy here even when its supervisor was killed."""
+def supervise(say: Callable[..., None], command: list[str], limit: float, lock: int) -> dict[str, Any]:
+    """The child holds the lock, too: it is busy here even when its supervisor was killed. It is over with its end: what
+    it leaves behind that keeps its pipe open is ended or left alone."""
     last: collections.deque[str] = collections.deque(maxlen=LAST_LINES)
-    kept: list[str] = []
     try:
         child = subprocess.Popen(
             command,
@@ -100,6 +100,7 @@ def supervise(
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
+            bufsize=0,
             start_new_session=True,
             pass_fds=(lock,),
         )
@@ -109,42 +110,44 @@ def supervise(
             "status": 127,
             "timed_out": False,
             "last": [f"{command[0]}: {error.strerror}"],
-            "output": "",
         }
-    assert child.stdout is not None
-    timed_out = threading.Event()
     heard = [time.monotonic()]
 
-    def watch() -> None:
-        while child.poll() is None:
-            if time.monotonic() - heard[0] > limit:
-                timed_out.set()
-                os.killpg(child.pid, signal.SIGTERM)
-                time.sleep(2)
-                if child.poll() is None:
-                    os.killpg(child.pid, signal.SIGKILL)
-                return
-            time.sleep(0.5)
-
-    threading.Thread(target=watch, daemon=True).start()
-    with child.stdout as lines:
+    def listen(lines: IO[bytes]) -> None:
         for raw in lines:
             heard[0] = time.monotonic()
             line = raw.decode("utf-8", "replace").rstrip()
-            if keep_output:
-                kept.append(line)
-            elif line:
+            if line:
                 last.append(line)
                 if line.startswith(("[", "kubeadm")):
                     say(line=line[:200])
-    status = child.wait()
-    return {
-        "busy": False,
-        "status": status,
-        "timed_out": timed_out.is_set(),
-        "last": list(last),
-        "output": "\n".join(kept),
-    }
+
+    assert child.stdout is not None
+    listener = threading.Thread(target=listen, args=(child.stdout,), daemon=True)
+    listener.start()
+    timed_out = False
+    while child.poll() is None:
+        if time.monotonic() - heard[0] > limit:
+            timed_out = True
+            signalled(child.pid, signal.SIGTERM)
+            try:
+                child.wait(END_SECONDS)
+            except subprocess.TimeoutExpired:
+                signalled(child.pid, signal.SIGKILL)
+        listener.join(WATCH_SECONDS)
+        if not listener.is_alive():
+            time.sleep(WATCH_SECONDS)  # it closed its output and works on
+    listener.join(END_SECONDS)
+    if listener.is_alive():
+        signalled(child.pid, signal.SIGKILL)
+        listener.join(END_SECONDS)
+    return {"busy": False, "status": child.returncode, "timed_out": timed_out, "last": list(last)}
+
+
+def signalled(group: int, number: int) -> None:
+    """Signal a group of processes, which may be gone already."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(group, number)
 
 
 def carry_when_ready(vips: list[str], address: str, port: int, over: threading.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import http.client
 import os
 import ssl
 import subprocess
@@ -61,7 +62,7 @@ def ready(address: str, port: int) -> str:
             line for line in error.read(4000).decode("utf-8", "replace").splitlines() if line[:3] == "[-]"
         ]
         return f"status {error.code}: {'; '.join(failed)}"[:300]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         return f"no answer: {getattr(reason, 'strerror', None) or reason}"[:300]
 
@@ -111,7 +112,7 @@ def certificates(path: str) -> list[str]:
 
 def text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             return file.read()
     except OSError:
         return ""
