@@ -72,8 +72,10 @@ def converge(
     *,
     dry_run: bool,
     prune: Prune,
+    check: Callable[[], None] = lambda: None,
 ) -> ClusterReport:
-    """Bring the cluster to the rendered objects and charts, or say what that would change. Errors of the API."""
+    """Bring the cluster to the rendered objects and charts, or say what that would change. `check` is called before
+    each write and raises once the run's lease is another's. Errors of the API."""
     from daiku.apply.cluster import converge as cluster
     from daiku.apply.cluster.parts import wanted_objects
     from daiku.render.cluster import cluster_tree
@@ -88,6 +90,7 @@ def converge(
         dry_run=dry_run,
         prune=prune,
         charts=charts(tree, folder, progress.detail)(api),
+        check=check,
     )
 
 

@@ -167,7 +167,7 @@ def _apply_objects(
             how = Prune.DESTRUCTIVE
         teller = bringup.Teller(job, run, progress)
         with teller.step("add-ons", "", "apply the cluster's configuration") as did:
-            report = objects.converge(job, work, progress, charts, dry_run=False, prune=how)
+            report = objects.converge(job, work, progress, charts, dry_run=False, prune=how, check=run.check)
             did += [f"{change.what} {change.ref}" for change in report.changes]
         if as_json:
             output.emit_json(objects.as_json(report))
