@@ -138,7 +138,7 @@ def serve(kind: str) -> None:
 
     world = World(Clock(), Inventory.load({"account": {"token": TOKEN, "secret": secret}}), seed=7)
     app: Any = constant if kind == "constant" else create_app(world, admin_token=secrets.token_urlsafe(16))
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(CONNECTIONS)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
