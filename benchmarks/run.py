@@ -1,10 +1,12 @@
 """`make bench`: counts and ratios of the main job, measured in one run in a lab of its own. Nothing here is a test.
 
-Times on shared machines are noisy: the ratios and the counts are what to quote.
+Some minutes; `python benchmarks/run.py --full` takes the sizes of docs/benchmarks.md, which takes longer. Times on
+shared machines are noisy: the ratios and the counts are what to quote.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import statistics
@@ -22,10 +24,16 @@ ROOT = Path(__file__).resolve().parent.parent
 DAIKU = str(ROOT / ".venv" / "bin" / "daiku")
 PORT = 24022
 """Not the example's: a demo that runs on this machine is left alone."""
+SHORT_NODES = 200
+PARTS = (("emulator.py", ("1",), ("5",)), ("provider.py", ("12", "40", "20"), ("60", "200", "100")))
+"""Benchmarks in processes of their own, with their arguments: short and full."""
 
 
 def main() -> int:
     """Print each figure as soon as it is known."""
+    parser = argparse.ArgumentParser(description="Counts and ratios of the main job.")
+    parser.add_argument("--full", action="store_true", help="measure the sizes of docs/benchmarks.md")
+    full: bool = parser.parse_args().full
     with tempfile.TemporaryDirectory(prefix="daiku-bench-") as folder:
         file = Path(folder) / "cluster.yaml"
         text = (ROOT / "examples" / "ishikari" / "cluster.yaml").read_text(encoding="utf-8")
@@ -33,13 +41,21 @@ def main() -> int:
         environ = {**os.environ, "DAIKU_LAB_DIR": str(Path(folder) / "lab")}
         start_up()
         pure(file)
-        for what, value in render.measure():
+        for what, value in render.measure(render.NODES if full else SHORT_NODES):
             show(what, value)
+        for script, short, whole in PARTS:
+            part(script, whole if full else short)
         try:
             main_job(file, environ)
         finally:
             run([DAIKU, "lab", "down"], environ)
     return 0
+
+
+def part(script: str, sizes: tuple[str, ...]) -> None:
+    """A benchmark that prints its own lines, below one with its sizes."""
+    show(f"{script} {' '.join(sizes)}", "")
+    subprocess.run([sys.executable, str(ROOT / "benchmarks" / script), *sizes], check=True)
 
 
 def run(command: list[str], environ: dict[str, str] | None = None) -> str:
