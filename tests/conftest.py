@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 import signal
+import sys
+from pathlib import Path
+
+import pytest
 
 
 def pytest_configure() -> None:
     """A runner in the background is started with Ctrl-C ignored; tests of interruptions send it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def kubeadm() -> Path:
+    """The release's kubeadm: built once, cached outside the checkout."""
+    from daiku.lab.tools.build import find_or_build
+
+    return find_or_build("kubeadm", lambda line: sys.stderr.write(f"{line}\n"))

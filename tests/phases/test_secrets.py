@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -75,13 +73,9 @@ def test_the_discovery_file_holds_the_way_the_ca_and_the_token() -> None:
     assert user["user"] == {"token": SECRETS.token}
 
 
-PROGRAM = os.environ.get("DAIKU_KUBEADM") or shutil.which("kubeadm") or ""
-
-
 @pytest.mark.kubernetes
-@pytest.mark.skipif(not PROGRAM, reason="there is no kubeadm: DAIKU_KUBEADM names one")
 @pytest.mark.parametrize("what", ["init", "join", "upload"])
-def test_kubeadm_takes_what_it_is_given(what: str, tmp_path: Path) -> None:
+def test_kubeadm_takes_what_it_is_given(kubeadm: Path, what: str, tmp_path: Path) -> None:
     discovery = tmp_path / "discovery.conf"
     discovery.write_text(SECRETS.discovery(PLAN.api_endpoint, "PEM"))
     node = PLAN.node(FIRST)
@@ -94,6 +88,6 @@ def test_kubeadm_takes_what_it_is_given(what: str, tmp_path: Path) -> None:
     }[what]
     file = tmp_path / "kubeadm.yaml"
     file.write_text(text.replace(DISCOVERY, str(discovery)))
-    command = [PROGRAM, "config", "validate", "--config", str(file)]
+    command = [kubeadm, "config", "validate", "--config", str(file)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr

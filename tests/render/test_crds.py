@@ -1,4 +1,5 @@
-"""Manifests against the real schemas of their projects, when DAIKU_CRDS names a folder with those files."""
+"""Manifests against the real schemas of their projects, from the folder that DAIKU_CRDS names, or
+`shared/crds` beside the checkout."""
 
 from __future__ import annotations
 
@@ -14,8 +15,10 @@ import yaml
 from daiku.render.cluster import cluster_tree
 from tests.render.plans import example, fabric, plan
 
-FOLDER = os.environ.get("DAIKU_CRDS")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="DAIKU_CRDS names no folder of CustomResourceDefinitions")
+FOLDER = Path(os.environ.get("DAIKU_CRDS") or Path(__file__).parents[3] / "shared/crds")
+pytestmark = pytest.mark.skipif(
+    not FOLDER.is_dir(), reason="DAIKU_CRDS names no folder of CustomResourceDefinitions"
+)
 
 PLAIN = {
     "resource.k8s.io/v1",
@@ -36,7 +39,7 @@ ELSEWHERE = {"monitoring.coreos.com/v1"}
 def schemas() -> dict[tuple[str, str], dict[str, Any]]:
     """Strict schemas by apiVersion and kind."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
-    for file in sorted(Path(FOLDER or "").glob("*.yaml")):
+    for file in sorted(FOLDER.glob("*.yaml")):
         for crd in yaml.load_all(file.read_text(), yaml.CSafeLoader):
             if not crd or crd["kind"] != "CustomResourceDefinition":
                 continue

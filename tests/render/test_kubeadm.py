@@ -1,56 +1,74 @@
-"""kubeadm's configuration as kubeadm itself reads it, when DAIKU_KUBEADM names the program."""
+"""kubeadm's configuration as kubeadm itself reads it."""
 
 from __future__ import annotations
 
-import os
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from daiku.plan.make import make
+from daiku.render.bundle import HostBundle
 from daiku.render.host_kubernetes import DISCOVERY, KUBEADM, PATCHES
 from daiku.render.hosts import host_bundles
-from tests.render.plans import facts, plan
+from daiku.spec.load import parse
+from tests.render.plans import facts
 
-PROGRAM = os.environ.get("DAIKU_KUBEADM", "")
-pytestmark = pytest.mark.skipif(not PROGRAM, reason="DAIKU_KUBEADM names no kubeadm")
+pytestmark = pytest.mark.kubernetes
 
-PLAN = plan()
-BUNDLES = {bundle.host: bundle for bundle in host_bundles(PLAN, facts(PLAN))}
+EXAMPLES = sorted(Path(__file__).parents[2].glob("examples/**/*.yaml"))
+PLANS = {path.stem: make(parse(path.read_text(), str(path))) for path in EXAMPLES}
 FIRST, SERVER = "ishikari-cp-1", "ishikari-h100-001"
 
 
-def validate(folder: Path, documents: list[Any]) -> str:
+@cache
+def bundles(example: str) -> dict[str, HostBundle]:
+    made = PLANS[example]
+    return {bundle.host: bundle for bundle in host_bundles(made, facts(made))}
+
+
+def validate(kubeadm: Path, folder: Path, documents: list[Any]) -> str:
     """What kubeadm has against the documents, empty when nothing."""
     file = folder / "kubeadm.yaml"
     file.write_text(yaml.safe_dump_all(documents))
-    command = [PROGRAM, "config", "validate", "--config", str(file)]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    command = [kubeadm, "config", "validate", "--config", str(file)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     return done.stderr if done.returncode else ""
 
 
-def documents(host: str, path: str) -> list[Any]:
-    return list(yaml.safe_load_all(BUNDLES[host].file(path).content))
+def documents(example: str, host: str, path: str) -> list[Any]:
+    return list(yaml.safe_load_all(bundles(example)[host].file(path).content))
 
 
-def test_kubeadm_takes_the_first_control_planes_configuration(tmp_path: Path) -> None:
-    assert validate(tmp_path, documents(FIRST, f"{KUBEADM}/init.yaml")) == ""
+@pytest.mark.parametrize("example", PLANS)
+def test_kubeadm_takes_the_first_control_planes_configuration(
+    kubeadm: Path, example: str, tmp_path: Path
+) -> None:
+    assert validate(kubeadm, tmp_path, documents(example, FIRST, f"{KUBEADM}/init.yaml")) == ""
 
 
-@pytest.mark.parametrize("host", BUNDLES)
-def test_kubeadm_takes_every_join_once_the_discovery_file_is_there(host: str, tmp_path: Path) -> None:
-    (join,) = documents(host, f"{KUBEADM}/join.yaml")
+@pytest.mark.parametrize(
+    ("example", "host"), [(name, node.name) for name, made in PLANS.items() for node in made.nodes]
+)
+def test_kubeadm_takes_every_join_once_the_discovery_file_is_there(
+    kubeadm: Path, example: str, host: str, tmp_path: Path
+) -> None:
+    (join,) = documents(example, host, f"{KUBEADM}/join.yaml")
     assert join["discovery"]["file"]["kubeConfigPath"] == DISCOVERY
     discovery = tmp_path / "discovery.conf"
     discovery.write_text("apiVersion: v1\nkind: Config\n")
     join["discovery"]["file"]["kubeConfigPath"] = str(discovery)
-    assert validate(tmp_path, [join]) == ""
+    assert validate(kubeadm, tmp_path, [join]) == ""
 
 
-def test_kubeadm_takes_the_kubelet_configuration_of_a_gpu_server(tmp_path: Path) -> None:
-    cluster, init, kubelet = documents(FIRST, f"{KUBEADM}/init.yaml")
-    (patch,) = documents(SERVER, f"{PATCHES}/kubeletconfiguration+merge.yaml")
-    assert validate(tmp_path, [cluster, init, kubelet | patch]) == ""
-    assert "typo" in validate(tmp_path, [cluster, init, kubelet | patch | {"typo": 1}])
+@pytest.mark.parametrize("example", PLANS)
+def test_kubeadm_takes_the_kubelet_configuration_of_a_gpu_server(
+    kubeadm: Path, example: str, tmp_path: Path
+) -> None:
+    cluster, init, kubelet = documents(example, FIRST, f"{KUBEADM}/init.yaml")
+    (patch,) = documents(example, SERVER, f"{PATCHES}/kubeletconfiguration+merge.yaml")
+    assert validate(kubeadm, tmp_path, [cluster, init, kubelet | patch]) == ""
+    assert "typo" in validate(kubeadm, tmp_path, [cluster, init, kubelet | patch | {"typo": 1}])
