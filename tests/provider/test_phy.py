@@ -22,6 +22,7 @@ from daiku.provider.phy_flow import Intent, Step, read_intent, token_of, write_i
 from daiku.provider.phy_install import find_image
 from daiku.provider.resources.phy_network import PhyNetworkHandler
 from daiku.provider.resources.phy_server import PhyServerHandler
+from daiku.wire import ssh
 from daiku.wire.ssh import Session
 from daiku.wire.ssh_types import Endpoint
 from tests.provider.conftest import GPU_A, GPU_B, NODE_NETWORK, Lab
@@ -93,13 +94,13 @@ def machines(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     key_file = tmp_path / "deploy"
     public = key_text(make_key(key_file))
     found = Machines(lab, tmp_path, key_file, public, tmp_path / "home")
-    real = phy_host.connect
+    real = ssh.connect
 
     def connect(name: str, endpoint: Endpoint, **options: Any) -> Session:
         """The network between us and the machines; everything after it is real SSH."""
         return real(name, found.endpoint(endpoint), **options)
 
-    monkeypatch.setattr(phy_host, "connect", connect)
+    monkeypatch.setattr(ssh, "connect", connect)
     monkeypatch.setattr(phy_host, "NETPLAN", str(tmp_path / "50-daiku.yaml"))
     yield found
     found.close()

@@ -6,15 +6,17 @@ import contextlib
 import json
 from collections.abc import Generator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from daiku.errors import HostAuthError, HostError, HostUnreachableError, StateError
 from daiku.provider.context import SshSettings
 from daiku.provider.fields import Props
 from daiku.provider.host_pins import OneKey
 from daiku.provider.phy_flow import Evidence
-from daiku.wire.ssh import Session, connect
-from daiku.wire.ssh_login import load_key
 from daiku.wire.ssh_types import Endpoint
+
+if TYPE_CHECKING:
+    from daiku.wire.ssh import Session
 
 SSH_PORT = 22
 STEP_SECONDS = 15.0
@@ -97,6 +99,8 @@ class PhyHost:
             yield stack.enter_context(self._host(jump))
 
     def _bastion(self, stack: contextlib.ExitStack) -> Session | None:
+        from daiku.wire.ssh import connect  # most runs log in nowhere, and it is slow to load
+
         ssh = self._ssh
         if not ssh.bastion_host:
             return None
@@ -112,6 +116,8 @@ class PhyHost:
         )
 
     def _host(self, jump: Session | None) -> Session:
+        from daiku.wire.ssh import connect
+
         assert self._ssh.key_file is not None
         failure: HostUnreachableError | None = None
         for address in self._addresses:
@@ -150,6 +156,8 @@ def require_own_key(ssh: SshSettings, public_keys: list[str]) -> None:
     """Fail before anything is wiped if the key that is to log in would not be installed."""
     if ssh.key_file is None:
         return
+    from daiku.wire.ssh_login import load_key
+
     key = load_key(ssh.key_file)
     if not any(line.split()[:2] == [key.get_name(), key.get_base64()] for line in public_keys):
         raise StateError(
