@@ -24,14 +24,23 @@ from daiku.errors import (
 )
 
 if TYPE_CHECKING:
+    from daiku.apply.phases.decide import Step
     from daiku.apply.phases.facts import Live
     from daiku.apply.phases.names import Phase
     from daiku.apply.phases.reach import Reach
     from daiku.apply.phases.work import Work
+    from daiku.apply.planfile import SavedPlan
     from daiku.apply.report import FleetReport
     from daiku.cli.job import Job
     from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
+
+    Consent = Callable[[Work], Callable[[Step], None]]
+    """Looks at what is ahead of a run, and says what may be done: a call that raises HostError for what may not."""
+
+
+LOOKING = ("facts", "validation")
+"""Phases that change nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +152,10 @@ def bring_up(
     *,
     until: Phase,
     again: str,
+    consent: Consent | None = None,
 ) -> Brought:
     """The phases behind the hosts', up to `until`. One that fails on some machines does not keep the next from the
-    others; `again` is the command that goes on."""
+    others; `again` is the command that goes on. `consent` is asked before anything is changed; None: all may be."""
     from daiku.apply.phases import run as phases
     from daiku.apply.phases.marks import machines_of
     from daiku.apply.phases.names import PHASES
@@ -189,9 +199,15 @@ def bring_up(
         }
         try:
             ahead = PHASES[: PHASES.index(until) + 1]
-            failures, others = through(
-                {phase: do for phase, do in doing.items() if phase in ahead}, work.outdated, progress
+            looks, changes = (
+                {phase: do for phase, do in doing.items() if phase in ahead and (phase in LOOKING) is first}
+                for first in (True, False)
             )
+            failures, others = through(looks, work.outdated, progress)
+            if changes and not failures and not others:
+                if consent is not None:
+                    work.permit = consent(work)
+                failures, others = through(changes, work.outdated, progress)
             try:
                 live = work.live()
             except (ApiError, HostError):  # told by the phase that met it, or by `daiku status`
@@ -201,8 +217,45 @@ def bring_up(
             work.close()
 
 
+def asked(*, quiet: bool) -> Consent:
+    """Shows the steps ahead as `plan` does and asks for those that lose something. ConfirmationError."""
+    from daiku.apply.phases.consent import Asked, losses
+    from daiku.apply.phases.run import forecast
+    from daiku.cli.kubernetes import show_steps
+
+    def ask(work: Work) -> Callable[[Step], None]:
+        try:
+            steps = forecast(work)
+        except (
+            ApiError,
+            HostError,
+        ):  # the phase that meets it tells it; what loses something is not done unasked
+            return Asked(())
+        if not quiet:
+            show_steps(steps)
+        if lost := losses(steps):
+            told = ", ".join(f"{step.host}: {step.do}" for step in lost)
+            what = output.count(len(lost), "step")
+            output.confirm(f"{what} of Kubernetes would lose what is there ({told}). Go on?", yes=False)
+        return Asked(steps)
+
+    return ask
+
+
+def planned(saved: SavedPlan, first: Consent | None) -> Consent:
+    """Nothing but what a saved plan lists; `first` asks before."""
+    from daiku.apply.saved import permitted
+
+    def listed(work: Work) -> Callable[[Step], None]:
+        if first is not None:
+            first(work)
+        return permitted(saved)
+
+    return listed
+
+
 def through(
-    doing: Mapping[Phase, Callable[[], object]], outdated: Callable[[], None], progress: output.Progress
+    doing: Mapping[str, Callable[[], object]], outdated: Callable[[], None], progress: output.Progress
 ) -> tuple[list[HostError], list[DaikuError]]:
     """The phases in order. One that fails does not keep the next from what it can do, unless all later ones hang on
     it; what failed on hosts, and what failed otherwise. A lost lock and a ledger that cannot be written end it."""

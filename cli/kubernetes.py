@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,7 @@ class Ahead:
         return bool(self.steps or self.stop)
 
     def show(self) -> None:
-        if self.steps:
-            rows = [[step.phase, step.host, step.do, step.reason] for step in self.steps]
-            output.table(["phase", "machine", "Kubernetes", "why"], rows)
+        show_steps(self.steps)
         if self.stop:
             output.note(f"Kubernetes: up would stop at {self.stop}")
             output.note(f"next: {self.stop.hint}")
@@ -56,6 +55,13 @@ class Ahead:
             "steps": [asdict(step) for step in self.steps],
             "stop": str(self.stop) if self.stop else None,
         }
+
+
+def show_steps(steps: Sequence[Step]) -> None:
+    """The steps as a table, nothing where there are none."""
+    if steps:
+        rows = [[step.phase, step.host, step.do, step.reason] for step in steps]
+        output.table(["phase", "machine", "Kubernetes", "why"], rows)
 
 
 def look(job: Job, facts: Facts) -> State:
@@ -77,8 +83,8 @@ def look(job: Job, facts: Facts) -> State:
             return State(live, access.by_vip, unread=str(error))
 
 
-def forecast(job: Job, facts: Facts | None) -> Ahead:
-    """What `up` would do to Kubernetes. Before the first `up` every machine counts as fresh."""
+def forecast(job: Job, facts: Facts | None, fresh: frozenset[str] = frozenset()) -> Ahead:
+    """What `up` would do to Kubernetes. `fresh` are machines that it makes (anew) first; before the first `up` all."""
     from daiku.apply.phases.decide import forecast as decide
     from daiku.apply.phases.facts import HostFacts, Live
     from daiku.apply.phases.marks import machines_of
@@ -89,7 +95,11 @@ def forecast(job: Job, facts: Facts | None) -> Ahead:
             machines = machines_of(job.plan, None)
             return Ahead(decide(machines, Live({m.name: HostFacts() for m in machines})))
         with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
-            return Ahead(ahead(work))
+            known = {machine.name: machine for machine in work.machines}
+            every = machines_of(job.plan, None)
+            work.machines = tuple(known.get(m.name, m) for m in every if m.name in known or m.name in fresh)
+            work.left_out = dict.fromkeys(fresh, "it is made first")
+            return Ahead(ahead(work, fresh))
     except (ApiError, HostError) as error:
         return Ahead(stop=error)
 

@@ -42,7 +42,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     from daiku.apply import planfile
     from daiku.cli import fleet, infra, kubernetes
     from daiku.cli.job import open_job
-    from daiku.cli.saved import estimates, saved_plan
+    from daiku.cli.saved import estimates, fresh_names, saved_plan
     from daiku.cli.secret import waiting
     from daiku.cli.spec import fault_json
     from daiku.plan.durations import total
@@ -72,8 +72,8 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     ahead = kubernetes.Ahead()
     if until not in ("infrastructure", "hosts"):
         with progress.step("compare Kubernetes"):
-            ahead = kubernetes.forecast(job, facts)
-    saved = saved_plan(job, changes, facts, report) if out else None
+            ahead = kubernetes.forecast(job, facts, fresh_names(job, infra.of_the_world(changes), facts))
+    saved = saved_plan(job, changes, facts, report, ahead.steps) if out else None
     if saved and out:
         planfile.write(out, saved)
     if as_json:

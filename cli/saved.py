@@ -11,6 +11,8 @@ from daiku.cli import output
 from daiku.errors import ApplyError, StalePlanError
 
 if TYPE_CHECKING:
+    from daiku.apply.phases.decide import Step
+    from daiku.apply.phases.names import Phase
     from daiku.apply.planfile import FreshHost, SavedPlan
     from daiku.apply.report import FleetReport
     from daiku.cli.job import Job
@@ -21,14 +23,19 @@ if TYPE_CHECKING:
 
 
 def saved_plan(
-    job: Job, changes: Sequence[PlannedChange], facts: Facts | None, report: FleetReport | None
+    job: Job,
+    changes: Sequence[PlannedChange],
+    facts: Facts | None,
+    report: FleetReport | None,
+    steps: Sequence[Step] = (),
 ) -> SavedPlan:
-    """What `plan` found, as the value that is saved. Changes of the engine's own bookkeeping are left out.
+    """What `plan` found, `steps` of Kubernetes included, as the value that is saved. Changes of the engine's own
+    bookkeeping are left out.
 
     ApplyError: a host that stands could not be compared, so what it would be done is not known.
     """
     from daiku import __version__
-    from daiku.apply.planfile import of_plan
+    from daiku.apply.planfile import KubernetesMove, of_plan
     from daiku.cli.infra import of_the_world
     from daiku.ledger.lock import this_process
 
@@ -45,22 +52,37 @@ def saved_plan(
         tuple(_plain(asdict(change)) for change in world),
         tuple(one for one in report.reports if one.host not in new) if report else (),
         fresh,
+        tuple(
+            KubernetesMove(phase=step.phase, host=step.host, do=step.do, reason=step.reason) for step in steps
+        ),
         daiku=__version__,
         made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         made_by=f"{me.who}@{me.machine}",
     )
 
 
-def check(job: Job, saved: SavedPlan, engine: Engine, progress: output.Progress, *, refresh: bool) -> None:
+def check(
+    job: Job,
+    saved: SavedPlan,
+    engine: Engine,
+    progress: output.Progress,
+    *,
+    refresh: bool,
+    until: Phase | None = None,
+) -> None:
     """Make the plan anew, changing nothing. StalePlanError names what moved; ApplyError: a host cannot be compared."""
-    from daiku.apply.saved import moved, refuse
-    from daiku.cli import fleet
+    from daiku.apply.saved import beyond, moved, refuse
+    from daiku.cli import fleet, kubernetes
+    from daiku.cli.infra import of_the_world
 
     with progress.step("compare with the saved plan"):
         changes = engine.preview(refresh=refresh)
         facts = job.facts()
         report = fleet.converge(job, facts, progress, dry_run=True) if facts else None
-    refuse(moved(saved, saved_plan(job, changes, facts, report)))
+        steps: tuple[Step, ...] = ()
+        if until not in ("infrastructure", "hosts"):
+            steps = kubernetes.forecast(job, facts, fresh_names(job, of_the_world(changes), facts)).steps
+    refuse((*moved(saved, saved_plan(job, changes, facts, report)), *beyond(saved, steps)))
 
 
 def check_done(saved: SavedPlan, made: UpResult, report: FleetReport) -> None:
@@ -93,19 +115,25 @@ def estimates(
     return (*(of_resource(change.type, change.op) for change in changes), *hosts, *new)
 
 
+def fresh_names(job: Job, changes: Sequence[PlannedChange], facts: Facts | None) -> frozenset[str]:
+    """Machines that do not stand, or that the changes make anew."""
+    standing = {node.name for node in facts.nodes} if facts else set[str]()
+    made = {change.name for change in changes if change.op in ("create", "replace")}
+    return frozenset(
+        node.name
+        for node in job.plan.nodes
+        if node.name not in standing or made & {node.name, f"{node.name}-{node.image}"}
+    )
+
+
 def _fresh(job: Job, changes: Sequence[PlannedChange], facts: Facts | None) -> tuple[FreshHost, ...]:
     """Machines that do not stand, or that the changes make anew: their files do not depend on what is there."""
     from daiku.apply.planfile import FreshHost
     from daiku.plan.facts import Facts, NodeFacts
     from daiku.render.hosts import host_bundle
 
-    standing = {node.name for node in facts.nodes} if facts else set[str]()
-    made = {change.name for change in changes if change.op in ("create", "replace")}
-    nodes = [
-        node
-        for node in job.plan.nodes
-        if node.name not in standing or made & {node.name, f"{node.name}-{node.image}"}
-    ]
+    new = fresh_names(job, changes, facts)
+    nodes = [node for node in job.plan.nodes if node.name in new]
 
     def supposing(provider_id: str) -> Facts:
         return Facts(

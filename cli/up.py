@@ -69,7 +69,7 @@ def up(
     with job.exclusively("up", **about) as run:
         engine = job.engine(progress)
         if saved:
-            saved_plans.check(job, saved, engine, progress, refresh=not no_refresh)
+            saved_plans.check(job, saved, engine, progress, refresh=not no_refresh, until=until)
         if not yes:
             with progress.step("plan"):
                 planned = engine.preview(refresh=not no_refresh)
@@ -104,8 +104,18 @@ def up(
         cluster = None
         if until != "hosts" and report.reports:
             again = f"daiku up -f {file}" if str(file) != "cluster.yaml" else "daiku up"
+            consent = None if yes else bringup.asked(quiet=as_json)
+            if saved:
+                consent = bringup.planned(saved, consent)
             cluster = bringup.bring_up(
-                job, made.facts, run, progress, report, until=until or "checks", again=again
+                job,
+                made.facts,
+                run,
+                progress,
+                report,
+                until=until or "checks",
+                again=again,
+                consent=consent,
             )
         if not report.failures and (cluster is None or cluster.well):
             job.keep_applied()

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from daiku.apply.phases.facts import HostFacts
+from daiku.apply.phases.marks import machines_of
 from daiku.apply.phases.work import Work
 from daiku.cli import bringup, kubernetes
 from daiku.cli.job import Job, open_job
 from daiku.errors import ApiError, DaikuError, HostError
 from daiku.plan.facts import Facts, NodeFacts
-from tests.phases.worlds import MACHINES, STANDING
+from tests.phases.worlds import STANDING
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ishikari" / "cluster.yaml"
 TROUBLE = [ApiError("etcdserver: no leader", status=500), HostError("its shell is gone", host="cp-1")]
@@ -54,9 +55,10 @@ def trouble(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             raise error
 
     @contextmanager
-    def looking(*_: object, **__: object) -> Generator[Work]:
+    def looking(job: Job, known: Facts, **_: object) -> Generator[Work]:
         unused: Any = None
-        yield Planes(unused, MACHINES, {}, unused, unused, lambda _names: ())
+        machines = machines_of(job.plan, known)
+        yield Planes(job.plan, machines, {}, unused, unused, lambda _names: ())
 
     monkeypatch.setattr(bringup, "looking", looking)
     return error
@@ -64,7 +66,7 @@ def trouble(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_status_tells_the_control_planes_and_the_trouble(job: Job, trouble: DaikuError) -> None:
     state = kubernetes.look(job, facts(job))
-    assert set(state.live.hosts) == {m.name for m in MACHINES if m.control_plane}
+    assert set(state.live.hosts) == {node.name for node in job.plan.by_role("control-plane")}
     assert trouble.message in kubernetes.as_json(job, state)["state"]
 
 

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from daiku.apply.phases.facts import Live
+from daiku.apply.phases.decide import Step
+from daiku.apply.phases.facts import HostFacts, Live
 from daiku.apply.phases.names import Phase
+from daiku.apply.phases.work import Work
 from daiku.apply.report import FleetReport
 from daiku.cli import bringup, output
 from daiku.cli.bringup import Brought, check, through
-from daiku.errors import ApiError, ApplyError, DaikuError, HostError, LockHeldError, ObjectsError
+from daiku.errors import (
+    ApiError,
+    ApplyError,
+    ConfirmationError,
+    DaikuError,
+    HostError,
+    LockHeldError,
+    ObjectsError,
+)
+from tests.phases.worlds import CA, FRESH, MACHINES, MEMBERS, STANDING, WHOLE, but
 
 PHASES: tuple[Phase, ...] = ("facts", "join", "workers", "add-ons", "checks")
 HOST = HostError("its disk is full", host="gpu-1", step="workers")
@@ -69,3 +83,56 @@ def test_what_failed_gives_the_exit_code_and_all_of_it_is_told(capsys: pytest.Ca
         ("gpu-1", "workers", 22),
         ("", "", 26),
     ]
+
+
+class Foreseen(Work):
+    """A run over a cluster in which cp-3 has to be joined anew."""
+
+    def __init__(self) -> None:
+        unused: Any = None
+        super().__init__(unused, MACHINES, {}, unused, unused, lambda _names: ())
+
+    def gather(self) -> Live:
+        return but(WHOLE, missing_nodes=("cp-3",), cp_3=replace(FRESH, ca=CA), cp_1=AFTER, cp_2=AFTER)
+
+    def looks(self, names: tuple[str, ...]) -> tuple[dict[str, HostFacts], dict[str, str]]:
+        return {name: self.gather().hosts[name] for name in names}, {}
+
+
+AFTER = replace(STANDING, members=MEMBERS[:2])
+RESET, FORGET = (Step("join", "cp-3", do, "why") for do in ("reset", "forget etcd member"))
+
+
+def test_up_shows_the_steps_and_asks_for_what_loses_something(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    questions: list[str] = []
+
+    def confirm(question: str, *, yes: bool) -> None:
+        assert not yes
+        questions.append(question)
+
+    monkeypatch.setattr(output, "confirm", confirm)
+    permit = bringup.asked(quiet=False)(Foreseen())
+    assert questions == ["1 step of Kubernetes would lose what is there (cp-3: reset). Go on?"]
+    assert "a join was cut off" in capsys.readouterr().out
+    permit(RESET)
+    with pytest.raises(HostError, match="nobody was asked"):
+        permit(FORGET)
+
+
+def test_without_a_terminal_nothing_is_lost_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    with pytest.raises(ConfirmationError, match="cp-3: reset"):
+        bringup.asked(quiet=True)(Foreseen())
+
+
+def test_a_saved_plan_is_all_that_may_be_done() -> None:
+    class Saved:
+        kubernetes = (RESET,)
+
+    saved: Any = Saved()
+    permit = bringup.planned(saved, None)(Foreseen())
+    permit(RESET)
+    with pytest.raises(HostError, match="the saved plan does not list it"):
+        permit(FORGET)

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from daiku.apply import planfile
-from daiku.apply.planfile import FactMove, HostMove
-from daiku.apply.saved import check_source, moved
+from daiku.apply.phases.decide import Step
+from daiku.apply.planfile import FactMove, HostMove, KubernetesMove
+from daiku.apply.saved import beyond, check_source, moved
 from daiku.errors import StalePlanError, StateError
 from daiku.plan.durations import Estimate, of_host, of_resource, total, words
 from tests.planfile.worlds import URNS, Wanted, World, plan
@@ -106,3 +107,18 @@ def test_durations_follow_the_platforms_figures() -> None:
         "45 to 60 min",
         "up to 1 s",
     ]
+
+
+def test_steps_of_kubernetes_are_saved_and_what_is_beyond_them_is_named(tmp_path: Path) -> None:
+    made = cluster_plan()
+    listed = KubernetesMove(phase="join", host="cp-3", do="join", reason="it is no control plane yet")
+    saved = planfile.of_plan(
+        made, facts(made), (), (), (), (listed,), daiku="0.1.0", made_at="2026-11-22T00:00:00Z", made_by="a@b"
+    )
+    assert saved, "a plan with steps of Kubernetes alone changes something"
+    planfile.write(tmp_path / "plan.json", saved)
+    again = planfile.read(tmp_path / "plan.json")
+    assert again.kubernetes == (listed,)
+    join, reset = Step("join", "cp-3", "join", "why"), Step("join", "cp-3", "reset", "why")
+    assert beyond(again, [join]) == ()
+    assert beyond(again, [join, reset]) == ("cp-3: reset is not in the plan (why)",)

@@ -22,7 +22,7 @@ from daiku.plan.facts import Facts
 from daiku.plan.model import Frozen, Plan
 from daiku.render.bundle import HostBundle
 
-FORMAT: Literal[1] = 1
+FORMAT: Literal[2] = 2
 
 
 class PropertyMove(Frozen):
@@ -117,11 +117,21 @@ class FreshHost(Frozen):
         )
 
 
+class KubernetesMove(Frozen):
+    """One step of a Kubernetes phase: what is done to which machine, and why. Steps are decided anew when their phase
+    comes, so the list says what may be done."""
+
+    phase: str
+    host: str
+    do: str
+    reason: str
+
+
 class SavedPlan(Frozen):
     """`spec`, `plan` and `release_digest` are SHA-256 of the specification, the plan and the release's locks;
     `incarnations` are the machines that stood then. `made_at` is RFC 3339, `made_by` is who and where."""
 
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     cluster: str
     daiku: str
     made_at: str
@@ -134,6 +144,7 @@ class SavedPlan(Frozen):
     resources: tuple[ResourceMove, ...]
     hosts: tuple[HostMove, ...]
     fresh: tuple[FreshHost, ...]
+    kubernetes: tuple[KubernetesMove, ...] = ()
 
     @property
     def world(self) -> str:
@@ -147,7 +158,7 @@ class SavedPlan(Frozen):
 
     def __bool__(self) -> bool:
         """Whether anything changes."""
-        return bool(self.resources or self.hosts or self.fresh)
+        return bool(self.resources or self.hosts or self.fresh or self.kubernetes)
 
 
 def of_plan(
@@ -156,6 +167,7 @@ def of_plan(
     resources: tuple[Mapping[str, Any], ...],
     reports: tuple[HostReport, ...],
     fresh: tuple[FreshHost, ...],
+    kubernetes: tuple[KubernetesMove, ...] = (),
     *,
     daiku: str,
     made_at: str,
@@ -176,6 +188,7 @@ def of_plan(
         resources=tuple(sorted((ResourceMove.model_validate(r) for r in resources), key=lambda r: r.urn)),
         hosts=tuple(sorted((HostMove.of(r) for r in reports if r.changed), key=lambda h: h.host)),
         fresh=tuple(sorted(fresh, key=lambda h: h.host)),
+        kubernetes=kubernetes,
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from daiku.apply.phases.consent import Planned
+from daiku.apply.phases.decide import Step
 from daiku.apply.planfile import FileMove, HostMove, ResourceMove, SavedPlan
 from daiku.apply.report import HostReport
 from daiku.errors import HostError, StalePlanError
@@ -56,6 +58,21 @@ def moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
         *_differences({h.host: h for h in saved.hosts}, {h.host: h for h in now.hosts}, _host),
         *_differences({h.host: h for h in saved.fresh}, {h.host: h for h in now.fresh}, _plain),
     )
+
+
+def beyond(saved: SavedPlan, steps: Iterable[Step]) -> tuple[str, ...]:
+    """Steps of Kubernetes that would be taken now and that the saved plan does not list, one line each."""
+    planned = permitted(saved)
+    return tuple(
+        f"{step.host}: {step.do} is not in the plan ({step.reason})"
+        for step in steps
+        if not planned.allows(step)
+    )
+
+
+def permitted(saved: SavedPlan) -> Planned:
+    """What the Kubernetes phases may do under the plan."""
+    return Planned((step.host, step.do) for step in saved.kubernetes)
 
 
 class Approval:

@@ -31,7 +31,8 @@ _HALF_DONE = ",".join(
 
 
 def carry_out(work: Work, step: Step, facts: dict[str, HostFacts]) -> None:
-    """Do one step, told before and after. `facts` are those of the decision. HostError."""
+    """Do one step, told before and after. `facts` are those of the decision. HostError, also where the run may not."""
+    work.permit(step)
     actions: dict[str, Callable[[Work, Step, dict[str, HostFacts]], None]] = {
         "init": _init,
         "resume init": _init,

@@ -235,12 +235,17 @@ def forecast(machines: Sequence[Machine], live: Live) -> tuple[Step, ...]:
     begin = control_plane(machines, live)
     if live.cluster is None:
         there = {step.host for step in begin}
-        after = "once the control plane stands"
-        return (
-            *begin,
-            *(_step("join", m, "join", after) for m in machines if m.control_plane and m.name not in there),
-            *(_step("workers", m, "join", after) for m in machines if not m.control_plane),
-        )
+        steps = list(begin)
+        for m in machines:
+            if m.control_plane and m.name in there:
+                continue
+            phase: Phase = "join" if m.control_plane else "workers"
+            if m.name in live.hosts and live.hosts[m.name].touched:
+                steps.append(
+                    _step(phase, m, "reset", "it is of before: a join was cut off, or of another cluster")
+                )
+            steps.append(_step(phase, m, "join", "once the control plane stands"))
+        return tuple(steps)
     steps = list(begin)
     for machine in machines:
         decided = join if machine.control_plane else worker

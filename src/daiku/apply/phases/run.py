@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from daiku.apply.phases import decide
 from daiku.apply.phases.act import carry_out, mark
+from daiku.apply.phases.consent import supposing
 from daiku.apply.phases.decide import Step
 from daiku.apply.phases.facts import ClusterFacts, Live
 from daiku.apply.phases.marks import marks
@@ -83,17 +84,23 @@ def workers(work: Work) -> None:
     _raise(failures, len(work.machines))
 
 
-def forecast(work: Work) -> tuple[Step, ...]:
-    """What `up` would do, as far as can be told from here; changes nothing. HostError: what it would stop at."""
-    live = work.live()
+def forecast(work: Work, fresh: frozenset[str] = frozenset()) -> tuple[Step, ...]:
+    """What `up` would do, as far as can be told from here; changes nothing. `fresh` are machines that it makes anew
+    first. HostError: what it would stop at."""
+    live = supposing(work.live(), work.machines, fresh)
     if live.cluster is None:
-        return decide.forecast(work.machines, live)
-    facts, silent = work.looks(_doubtful(work, live.cluster))
+        begins = decide.control_plane(work.machines, live)[-1].do == "init"
+        others = tuple(m.name for m in work.machines if begins and not m.control_plane)
+    else:
+        others = _doubtful(work, live.cluster)
+    facts, silent = work.looks(tuple(name for name in others if name not in fresh))
     whole = Live({**live.hosts, **facts}, {**live.silent, **silent}, live.cluster)
+    if live.cluster is None:
+        return decide.forecast(work.machines, whole)
     steps = list(decide.forecast(work.machines, whole))
     for machine in work.machines:
         node = live.cluster.nodes.get(machine.name)
-        if node is not None and (wrong := marks(machine, node)):
+        if node is not None and machine.name not in fresh and (wrong := marks(machine, node)):
             steps.append(Step("workers", machine.name, "mark", wrong.words()))
     return tuple(steps)
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from daiku.apply.phases.access import Access, api_access
-from daiku.apply.phases.decide import Machine
+from daiku.apply.phases.consent import Anything
+from daiku.apply.phases.decide import Machine, Step
 from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts, Live, NodeSeen
 from daiku.apply.phases.names import Phase
 from daiku.apply.phases.reach import Reach
@@ -61,7 +62,8 @@ class Work:
     """One run over one cluster.
 
     `again` is the command that goes on after a failure. `settle` brings the named machines to their bundles, as the
-    hosts phase does, and returns those that changed. `left_out` are machines that failed before Kubernetes' turn.
+    hosts phase does, and returns those that changed. `permit` raises HostError for a step that may not be taken.
+    `left_out` are machines that failed before Kubernetes' turn.
     """
 
     plan: Plan
@@ -71,6 +73,7 @@ class Work:
     teller: Teller
     settle: Callable[[tuple[str, ...]], tuple[str, ...]]
     again: str = "daiku up"
+    permit: Callable[[Step], None] = field(default_factory=Anything)
     left_out: Mapping[str, str] = field(default_factory=dict[str, str])
     secrets: JoinSecrets = field(default_factory=JoinSecrets.make)
     uploaded: bool = False
