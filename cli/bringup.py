@@ -194,7 +194,7 @@ def bring_up(
             "control-plane": lambda: _control_plane(job, work),
             "join": lambda: phases.join(work),
             "workers": lambda: phases.workers(work),
-            "add-ons": lambda: _addons(job, work, progress),
+            "add-ons": lambda: apply_addons(job, work, progress, run.check),
             "checks": lambda: phases.checks(work),
         }
         try:
@@ -328,15 +328,16 @@ def _control_plane(job: Job, work: Work) -> None:
     phases.control_plane(work)
 
 
-def _addons(job: Job, work: Work, progress: output.Progress) -> None:
-    """The cluster's configuration; charts go through helm where DAIKU_CHARTS names a folder of archives."""
+def apply_addons(job: Job, work: Work, progress: output.Progress, check: Callable[[], None]) -> None:
+    """The cluster's configuration; charts go through helm where DAIKU_CHARTS names a folder of archives. `check` is
+    asked before each write and raises LockHeldError once the cluster is not ours any more."""
     from daiku.apply.phases.addons import addons, words
     from daiku.cli import objects
     from daiku.render.cluster import cluster_tree
 
     tree = cluster_tree(job.plan)
     with work.teller.step("add-ons", "", "apply the cluster's configuration") as did:
-        report = addons(work, tree, charts=objects.charts(tree, None, progress.detail))
+        report = addons(work, tree, charts=objects.charts(tree, None, progress.detail), check=check)
         lines = words(report)
         if report.changed:
             did += lines

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from daiku.apply.phases.work import Work
 from daiku.apply.report import FleetReport
 from daiku.cli import bringup, output
 from daiku.cli.bringup import Brought, check, through
+from daiku.cli.job import open_job
 from daiku.errors import (
     ApiError,
     ApplyError,
@@ -27,6 +31,7 @@ from daiku.errors import (
 )
 from tests.phases.worlds import CA, FRESH, MACHINES, MEMBERS, STANDING, WHOLE, but
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "ishikari" / "cluster.yaml"
 PHASES: tuple[Phase, ...] = ("facts", "join", "workers", "add-ons", "checks")
 HOST = HostError("its disk is full", host="gpu-1", step="workers")
 BUSY = ApiError("too many requests", status=429)
@@ -136,3 +141,33 @@ def test_a_saved_plan_is_all_that_may_be_done() -> None:
     permit(RESET)
     with pytest.raises(HostError, match="the saved plan does not list it"):
         permit(FORGET)
+
+
+def test_add_ons_are_not_applied_to_a_cluster_that_is_anothers_now(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The lease is asked in the middle of the phase, as each write asks it."""
+
+    def converge(*_: object, check: Callable[[], None], **__: object) -> None:
+        check()
+        raise AssertionError("written without the lease")
+
+    def lost() -> None:
+        raise LockHeldError("the cluster is another's now")
+
+    def quietly(*_: object) -> nullcontext[list[str]]:
+        return nullcontext([])
+
+    class Served(Foreseen):
+        def api(self, facts: object) -> Any:
+            return SimpleNamespace(api=SimpleNamespace(credentials=None))
+
+    work = Served()
+    monkeypatch.setenv("DAIKU_STATE_DIR", str(tmp_path))
+    work.plan = open_job(EXAMPLE).plan
+    work.teller = bringup.Silent()
+    monkeypatch.setattr(bringup.Silent, "step", quietly)
+    monkeypatch.setattr("daiku.apply.phases.addons.converge", converge)
+    job: Any = SimpleNamespace(plan=work.plan)
+    with pytest.raises(LockHeldError):
+        bringup.apply_addons(job, work, output.Progress(quiet=True), lost)
