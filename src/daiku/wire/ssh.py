@@ -9,6 +9,7 @@ shows another key than the pinned one is an error, and the pin stays as it was.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -31,6 +32,18 @@ MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-
 
 # Without a handler Python prints paramiko's errors, tracebacks and all, to stderr; we raise them in our own words.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
+
+
+class _Transport(paramiko.Transport):
+    """Ends without a traceback on standard error, in whatever order connections break: one that leads through another
+    closes a channel of it, which may be gone already. Whoever uses the connection is told of its loss."""
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception:  # noqa: BLE001 - of a thread that is no call of ours: there is nobody to raise it to
+            with contextlib.suppress(Exception):
+                self.close()
 
 
 class Session:
@@ -195,7 +208,7 @@ def _connect(
     on_connect: Callable[[str, Endpoint], None] | None,
 ) -> Session:
     route = route_text(endpoint, jump)
-    transport = paramiko.Transport(dial(name, endpoint, jump, timeout))
+    transport = _Transport(dial(name, endpoint, jump, timeout))
     try:
         _exchange_keys(transport, name, route, timeout)
         shown = _key_text(transport.get_remote_server_key())
