@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from urllib.parse import urlsplit
 
@@ -62,3 +63,14 @@ def test_a_server_that_does_not_know_us_is_not_merely_unready(plane: ControlPlan
     ):
         api.ready()
     assert caught.value.status == 401
+
+
+def test_the_servers_clock_is_known_from_its_answers(
+    plane: ControlPlane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = time.time
+    with connect(plane.admin) as api:
+        assert api.ahead == 0.0
+        monkeypatch.setattr("daiku.wire.kubernetes.time.time", lambda: real() - 7200)
+        assert api.ready()
+        assert abs(api.ahead - 7200) < 60

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from base64 import b64decode
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from daiku.apply.phases import work as module
 from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts
+from daiku.apply.phases.secrets import TOKEN_MINUTES
 from daiku.apply.phases.work import Work
 from daiku.errors import CredentialsError, UnreachableError
 from tests.phases.worlds import MACHINES, STANDING
@@ -98,3 +103,15 @@ def test_an_api_that_is_not_there_is_no_failure(monkeypatch: pytest.MonkeyPatch)
     live = answering(UnreachableError("no API server is ready"), monkeypatch).gather()
     assert live.cluster is None
     assert set(live.hosts) == set(FACTS)
+
+
+def test_the_tokens_end_is_by_the_clusters_clock() -> None:
+    """An operator whose clock is wrong by hours makes no token that is over at once, or lives for hours."""
+    applied: list[dict[str, Any]] = []
+    api: Any = SimpleNamespace(ahead=-7200.0, apply=applied.append)
+    ours = work()
+    ours.let_in(api)
+    ours.let_in(api)
+    (token,) = applied
+    ends = datetime.fromisoformat(b64decode(token["data"]["expiration"]).decode()).timestamp()
+    assert abs(ends - (time.time() - 7200 + TOKEN_MINUTES * 60)) < 60

@@ -7,10 +7,12 @@ or a busy server is ridden out for `patience` seconds.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -63,6 +65,8 @@ class KubernetesApi:
         self.credentials = credentials
         self.calls = 0
         self.writes = 0
+        self.ahead = 0.0
+        """Seconds by which the server's clock is ahead of ours, by its last answer; 0 before the first."""
         self._patience = patience
         self._sleep = sleep
         self._clock = clock
@@ -255,7 +259,7 @@ class KubernetesApi:
         headers: Mapping[str, str],
         seconds: float = TIMEOUT_SECONDS,
     ) -> httpx2.Response:
-        return self._client.request(
+        answer = self._client.request(
             method,
             target,
             content=content,
@@ -263,6 +267,9 @@ class KubernetesApi:
             extensions=self._extensions,
             timeout=httpx2.Timeout(seconds, connect=CONNECT_SECONDS),
         )
+        with contextlib.suppress(ValueError):  # none, or not a date
+            self.ahead = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp() - time.time()
+        return answer
 
     def _need(self, body: Object) -> Served:
         api_version, kind = str(body["apiVersion"]), str(body["kind"])

@@ -46,10 +46,11 @@ class JoinSecrets:
         """What no message may hold. The first half of the token is its public name."""
         return (self.token.partition(".")[2], self.key)
 
-    def token_object(self, now: float | None = None) -> dict[str, Any]:
-        """The token as the Secret that lets machines in, until TOKEN_MINUTES after `now` (seconds since 1970)."""
+    def token_object(self, now: float) -> dict[str, Any]:
+        """The token as the Secret that lets machines in, until TOKEN_MINUTES after `now` (seconds since 1970, by the
+        API server's clock)."""
         ident, _, secret = self.token.partition(".")
-        until = time.gmtime((time.time() if now is None else now) + TOKEN_MINUTES * 60)
+        until = time.gmtime(now + TOKEN_MINUTES * 60)
         data = {
             "token-id": ident,
             "token-secret": secret,

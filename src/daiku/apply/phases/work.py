@@ -147,7 +147,8 @@ class Work:
         """Have this run's token stand in the cluster for some more minutes, so that machines can join. ApiError."""
         with self._lock:
             if time.monotonic() - self._let_in > TOKEN_MINUTES * 60 / 3:
-                api.apply(self.secrets.token_object())
+                # The cluster ends it by its own clock, and ours may be hours off.
+                api.apply(self.secrets.token_object(time.time() + api.ahead))
                 self._let_in = time.monotonic()
 
     def let_nobody_in(self, api: KubernetesApi, names: tuple[str, ...]) -> None:
