@@ -85,6 +85,32 @@ def test_quotas_and_default_requests() -> None:
     assert "cpu" not in limits["default"], "a default limit of processors would throttle training"
 
 
+@pytest.mark.parametrize(
+    ("pool", "named"),
+    [
+        ({"sharing": "mig", "mig": [{"profile": "1g.10gb", "count": 7}]}, {"nvidia.com/mig-1g.10gb": 8 * 7}),
+        ({"sharing": "time-slicing", "replicas": 4}, {"nvidia.com/gpu.shared": 8 * 4}),
+    ],
+)
+def test_a_tenants_gpus_are_counted_in_what_pods_ask_for(pool: dict[str, Any], named: dict[str, int]) -> None:
+    (gpus,) = example()["gpuPools"]
+    made = plan(gpuPools=[gpus | pool], tenants=[{"name": "a", "gpus": 8, "borrow": False}])
+    objects = {
+        (document["kind"], document["metadata"]["name"]): document
+        for path in ("61-queues/queues.yaml", "70-tenants/a.yaml")
+        for document in yaml.safe_load_all(cluster_tree(made)[path].content)
+    }
+    hard = objects["ResourceQuota", "tenant"]["spec"]["hard"]
+    assert {name: number for name, number in hard.items() if "nvidia" in name} == {
+        f"requests.{name}": str(number) for name, number in named.items()
+    }
+    (group,) = objects["ClusterQueue", "a"]["spec"]["resourceGroups"]
+    assert group["coveredResources"] == ["cpu", "memory", *named]
+    (flavor,) = group["flavors"]
+    quotas = {one["name"]: one["nominalQuota"] for one in flavor["resources"]}
+    assert {name: quotas[name] for name in named} == {name: str(number) for name, number in named.items()}
+
+
 def test_no_tenant_takes_an_external_address() -> None:
     (policy,) = objects(TREE, "ValidatingAdmissionPolicy")
     (binding,) = objects(TREE, "ValidatingAdmissionPolicyBinding")

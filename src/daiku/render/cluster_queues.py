@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daiku.plan.gpus import resources
 from daiku.plan.model import NodePlan, Plan, TenantPlan
 from daiku.plan.namespaces import KUEUE
 from daiku.plan.nodes import DOMAIN
@@ -13,8 +14,6 @@ from daiku.render.engine import render
 from daiku.render.host_kubernetes import reserved_cpus, reserved_gib
 
 COHORT = "gpus"
-GPU = "nvidia.com/gpu"
-RESOURCES = ("cpu", "memory", GPU)
 RACK_LABEL = f"{DOMAIN}/rack"
 TENANT_LABEL = f"{DOMAIN}/tenant"
 HOST_LABEL = "kubernetes.io/hostname"
@@ -80,19 +79,21 @@ def queues(plan: Plan) -> Queues:
 
     ValueError: the tenants own more GPUs than there are.
     """
-    left = capacity(plan)
-    made: list[Queue] = []
-    for owner in plan.tenants:
-        own = _take(left, owner)
-        made.append(
-            Queue(owner.name, PRIORITIES[owner.priority][1], _flavors(plan, own, borrow=owner.borrow))
+    owned, left = shares(plan)
+    made = [
+        Queue(
+            owner.name,
+            PRIORITIES[owner.priority][1],
+            _flavors(plan, owned[owner.name], borrow=owner.borrow),
         )
+        for owner in plan.tenants
+    ]
     return Queues(
         pool_label=POOL_LABEL,
         flavors=tuple(Flavor(pool, levels(plan, pool)) for pool in sorted(left)),
         priorities=tuple(Priority(name, value) for name, (value, _) in PRIORITIES.items()),
         cohort=COHORT,
-        resources=RESOURCES,
+        resources=("cpu", "memory", *gpu_names(plan)),
         spare=_flavors(plan, left, borrow=True),
         queues=tuple(made),
     )
@@ -111,11 +112,33 @@ def capacity(plan: Plan) -> dict[str, int]:
     return {pool: sum(n.gpus for n in plan.by_role("gpu") if n.pool == pool) for pool in gpu_pools(plan)}
 
 
+def shares(plan: Plan) -> tuple[dict[str, dict[str, int]], dict[str, int]]:
+    """The GPUs of each tenant by pool, and those of each pool that are nobody's own. ValueError: there are too few."""
+    left = capacity(plan)
+    return {owner.name: _take(left, owner) for owner in plan.tenants}, left
+
+
+def gpu_names(plan: Plan) -> tuple[str, ...]:
+    """What pods ask for to get a GPU, a part of one or a turn on one, in any pool; sorted."""
+    return tuple(sorted({name for pool in gpu_pools(plan) for name, _ in resources(plan.pool(pool))}))
+
+
+def gpu_quota(plan: Plan, gpus: dict[str, int]) -> dict[str, int]:
+    """What so many GPUs of each pool are in the pools' own units: parts with MIG, turns when shared. Every name of
+    `gpu_names` has its number, 0 included."""
+    found = dict.fromkeys(gpu_names(plan), 0)
+    for pool, count in gpus.items():
+        made = plan.pool(pool)
+        for name, number in resources(made):
+            found[name] += number // made.gpus * count
+    return found
+
+
 def gpu_share(node: NodePlan) -> dict[str, str]:
     """What goes with one GPU of a machine, as quantities: an even part of what is not reserved."""
     cpus = max((node.cpu - reserved_cpus()) // node.gpus, 1)
     memory = max((node.memory_gib - reserved_gib(node.memory_gib)) // node.gpus, 1)
-    return {"cpu": str(cpus), "memory": f"{memory}Gi", GPU: "1"}
+    return {"cpu": str(cpus), "memory": f"{memory}Gi"}
 
 
 def _take(left: dict[str, int], owner: TenantPlan) -> dict[str, int]:
@@ -135,13 +158,19 @@ def _flavors(plan: Plan, gpus: dict[str, int], *, borrow: bool) -> list[dict[str
     flavors: list[dict[str, Any]] = []
     for pool, count in gpus.items():
         one = gpu_share(next(n for n in plan.by_role("gpu") if n.pool == pool))
-        resources: list[dict[str, str]] = []
-        for name in RESOURCES:
-            number = one[name].removesuffix("Gi")
-            quota = {"name": name, "nominalQuota": str(int(number) * count) + one[name][len(number) :]}
-            resources.append(quota if borrow else quota | {"borrowingLimit": "0"})
-        flavors.append({"name": pool, "resources": resources})
+        amounts = {name: _times(quantity, count) for name, quantity in one.items()}
+        amounts |= {name: str(number) for name, number in gpu_quota(plan, {pool: count}).items()}
+        quotas: list[dict[str, str]] = []
+        for name, amount in amounts.items():
+            quota = {"name": name, "nominalQuota": amount}
+            quotas.append(quota if borrow else quota | {"borrowingLimit": "0"})
+        flavors.append({"name": pool, "resources": quotas})
     return flavors
+
+
+def _times(quantity: str, count: int) -> str:
+    number = quantity.removesuffix("Gi")
+    return str(int(number) * count) + quantity[len(number) :]
 
 
 def _configuration() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from daiku.plan.namespaces import CEPH, FAST, INGRESS
 from daiku.render.cluster_cache import DATASET, has_cache
 from daiku.render.cluster_ingress import has_ingress
 from daiku.render.cluster_parts import Files, gpu_pools
-from daiku.render.cluster_queues import PRIORITIES, TENANT_LABEL, Priority, queue_parts
+from daiku.render.cluster_queues import PRIORITIES, TENANT_LABEL, Priority, gpu_quota, queue_parts, shares
 from daiku.render.cluster_storage import has_reliable
 from daiku.render.engine import render
 
@@ -33,13 +33,13 @@ class Roles:
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """`gpus` is a hard limit, empty for a tenant that may borrow; `storage` limits all volumes, empty: no limit.
+    """`gpus` are hard limits by resource, none for a tenant that may borrow; `storage` limits all volumes, empty: none.
     `admins` and `users` are groups. `shared_dataset` is empty without a read cache."""
 
     template: ClassVar[str] = "cluster/tenants/tenant.yaml.j2"
     name: str
     tenant_label: str
-    gpus: str
+    gpus: tuple[tuple[str, str], ...]
     storage: str
     admin_role: str
     user_role: str
@@ -85,7 +85,7 @@ def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
     return Tenant(
         name=owner.name,
         tenant_label=TENANT_LABEL,
-        gpus="" if owner.borrow else str(owner.gpus),
+        gpus=() if owner.borrow else _limits(plan, owner),
         storage=f"{owner.storage_gib}Gi" if owner.storage_gib else "",
         admin_role=ADMIN_ROLE,
         user_role=USER_ROLE,
@@ -98,3 +98,8 @@ def tenant(plan: Plan, owner: TenantPlan) -> Tenant:
         dataset=DATASET,
         shared_dataset=f"dataset://{FAST}/{DATASET}" if has_cache(plan) else "",
     )
+
+
+def _limits(plan: Plan, owner: TenantPlan) -> tuple[tuple[str, str], ...]:
+    owned, _ = shares(plan)
+    return tuple((name, str(number)) for name, number in gpu_quota(plan, owned[owner.name]).items())
