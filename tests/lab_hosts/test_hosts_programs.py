@@ -38,7 +38,7 @@ def test_a_program_is_waited_for_with_a_line_and_runs_when_it_comes(lab: Lab, tm
     )
     assert waiting.stderr
     assert waiting.stderr.readline() == (
-        "kubectl comes as soon as it is built: building kubectl: 3 packages\n"
+        "kubectl waits until kubectl is built: building kubectl: 3 packages\n"
     )
     lab.hosts.programs.publish(TOOLS["kubectl"], script(tmp_path, "kubectl"))
     out, _ = waiting.communicate(timeout=30)

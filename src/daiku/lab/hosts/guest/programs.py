@@ -47,7 +47,7 @@ def kubeadm(arguments: list[str]) -> int:
     if has_preflight(arguments):
         words.append(_NO_CONTAINERS)
         for name in _IMAGES:
-            _wait(name)
+            _wait(name, "kubeadm")
     if arguments[:1] != ["reset"]:
         os.execv(program, words)  # noqa: S606
     status = subprocess.run(words, executable=program, check=False).returncode
@@ -91,8 +91,8 @@ def _run(name: str, arguments: list[str]) -> int:
     os.execv(_wait(name), [name, *arguments])  # noqa: S606
 
 
-def _wait(name: str) -> Path:
-    """The program, waiting while it is being built; ends this process when it will not come."""
+def _wait(name: str, who: str = "") -> Path:
+    """The program, waiting while it is being built; ends this process when it will not come. `who` waits for it."""
     deadline, told = time.monotonic() + _PATIENCE, 0.0
     while True:
         version = kubernetes_version() if name.startswith("kube") else "*"
@@ -107,7 +107,7 @@ def _wait(name: str) -> Path:
             sys.exit(127)
         if time.monotonic() - told >= _LINE_EVERY:
             told = time.monotonic()
-            sys.stderr.write(f"{name} comes as soon as it is built: {progress}\n")
+            sys.stderr.write(f"{who or name} waits until {name} is built: {progress}\n")
             sys.stderr.flush()
         time.sleep(0.2)
 
