@@ -273,4 +273,4 @@ def confirm(question: str, *, yes: bool) -> None:
             f"there is no terminal to ask on: {question}", hint="say --yes to answer with yes"
         )
     if not click.confirm(question, default=False, err=True):
-        raise ConfirmationError("not confirmed: nothing was changed")
+        raise ConfirmationError("not confirmed: nothing of this was done")
