@@ -23,7 +23,7 @@ test-fast: setup ## unit and property tests only (under two minutes)
 	@$(BIN)/pytest -n 2 -m "not engine and not lab and not kubernetes and not slow"
 
 test-journeys: setup ## whole rehearsals: bad days, kills, planted secrets (minutes; wants a quiet machine)
-	@$(BIN)/pytest -p no:randomly tests/main_job tests/canaries
+	@$(BIN)/pytest -p no:randomly tests/main_job tests/canaries tests/phases/test_lab.py
 
 check: setup ## ruff, pyright (strict), import rules, links and address checks
 	$(BIN)/ruff check .

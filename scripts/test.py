@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PYTEST = ROOT / ".venv" / "bin" / "pytest"
-JOURNEYS = ("tests/main_job", "tests/canaries")
+JOURNEYS = ("tests/main_job", "tests/canaries", "tests/phases/test_lab.py")
 """Whole rehearsals with kills and interruptions, sensitive to a loaded machine: `make test-journeys`."""
 LANES = (
     ("unit and property", ["-n", "2", "-m", "not engine and not lab and not kubernetes and not slow"]),
@@ -25,7 +25,10 @@ LANES = (
             *(f"--ignore={path}" for path in JOURNEYS),
         ],
     ),
-    ("kubernetes", ["-p", "no:randomly", "-m", "kubernetes"]),
+    (
+        "kubernetes",
+        ["-p", "no:randomly", "-m", "kubernetes", *(f"--ignore={path}" for path in JOURNEYS)],
+    ),
 )
 
 

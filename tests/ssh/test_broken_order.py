@@ -47,3 +47,13 @@ def test_a_thread_whose_way_out_is_gone_says_nothing(tmp_path: Path, monkeypatch
             host.run("echo well")
         gate.close()
     assert told == []
+
+
+def test_leaving_a_connection_whose_way_out_is_gone_is_no_error(tmp_path: Path) -> None:
+    with serving(tmp_path) as (server, key):
+        pins = Pins()
+        with connect("gate", server.endpoint(), key_file=key, host_keys=pins) as gate:
+            with connect("n1", server.endpoint(), key_file=key, jump=gate, host_keys=pins) as host:
+                assert host.run("echo well").status == 0
+                break_close(host)
+            assert not host.alive

@@ -42,8 +42,12 @@ class _Transport(paramiko.Transport):
         try:
             super().run()
         except Exception:  # noqa: BLE001 - of a thread that is no call of ours: there is nobody to raise it to
-            with contextlib.suppress(Exception):
-                self.close()
+            self.close()
+
+    def close(self) -> None:
+        """End the connection; saying so to the other side fails when the way there has ended already."""
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            super().close()
 
 
 class Session:

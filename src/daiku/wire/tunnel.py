@@ -69,8 +69,6 @@ class Tunnel:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
-            # An answer comes in several small pieces: Nagle's algorithm would hold the later ones for 40 ms.
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 self._open.add(connection)
             threading.Thread(
