@@ -62,13 +62,14 @@ def facts(made: Plan) -> Facts:
 
 def read(tree: Tree, path: str) -> Any:
     """The one document of a file."""
-    return yaml.safe_load(tree[path].content)
+    return yaml.load(tree[path].content, yaml.CSafeLoader)
 
 
 def objects(tree: Tree, kind: str) -> list[dict[str, Any]]:
     """All manifests of a kind, in the tree's order."""
     found: list[dict[str, Any]] = []
     for path, file in tree.items():
-        if not path.endswith(("chart.yaml", "values.yaml")):
-            found += [d for d in yaml.safe_load_all(file.content) if d and d["kind"] == kind]
+        # Hundreds of tests ask: a file that does not hold the word is not read, and libyaml reads the others.
+        if not path.endswith(("chart.yaml", "values.yaml")) and kind.encode() in file.content:
+            found += [d for d in yaml.load_all(file.content, yaml.CSafeLoader) if d and d["kind"] == kind]
     return found

@@ -7,7 +7,6 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
-import yaml
 
 from daiku.plan.model import Plan, QosPlan
 from daiku.render.bundle import HostBundle
@@ -15,19 +14,15 @@ from daiku.render.cluster import cluster_tree
 from daiku.render.host_rails import CNI_FOLDER, qos, traffic_class
 from daiku.render.hosts import host_bundle
 from daiku.render.triggers import QOS_SCRIPT, QOS_UNIT_FILE
+from tests.render import plans
 from tests.render.plans import example, fabric, facts, plan
 
 QOS = {"trust": "dscp", "dscp": 26, "priority": 3, "cnpDscp": 48, "cnpPriority": 6, "ecn": True}
 
 
 def objects(made: Plan, kind: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
-    for path, file in cluster_tree(made).items():
-        if not path.endswith(("chart.yaml", "values.yaml")):
-            for document in yaml.safe_load_all(file.content):
-                if document and document["kind"] == kind:
-                    found[document["metadata"]["name"]] = document
-    return found
+    """All manifests of a kind by their names."""
+    return {found["metadata"]["name"]: found for found in plans.objects(cluster_tree(made), kind)}
 
 
 def bundle(made: Plan, index: int = 1) -> HostBundle:
