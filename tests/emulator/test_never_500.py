@@ -347,30 +347,3 @@ def test_a_body_that_is_no_object_is_refused_everywhere(
     answer = api.raw(method, full, body=body, headers={"Authorization": api.basic()})
     assert (answer.status, answer.json["is_fatal"]) == (status, True)
     assert state(world) == before
-
-
-@pytest.mark.parametrize("word", sorted(KINDS))
-def test_an_id_of_another_zone_is_unknown_here(world: World, word: str) -> None:
-    api = Caller(world)
-    switch = api.make("/switch", "Switch", {"Name": "n"})["ID"]
-    made = {
-        "server": {"Server": {"Name": "s", "ServerPlan": {"CPU": 1, "MemoryMB": 1024}}},
-        "disk": {"Disk": {"Name": "d", "Plan": {"ID": 4}, "SizeMB": 20480}},
-        "archive": {"Archive": {"Name": "a", "SizeMB": 20480}},
-        "internet": {"Internet": {"Name": "i", "BandWidthMbps": 100, "NetworkMaskLen": 28}},
-        "packetfilter": {"PacketFilter": {"Name": "p"}},
-        "appliance": {"Appliance": balancer(switch)},
-        "switch": {"Switch": {"Name": "n"}},
-        "cdrom": {"CDROM": {"Name": "c", "SizeMB": 5120}},
-        "privatehost": {"PrivateHost": {"Name": "h", "Plan": {"ID": 112900526366}}},
-    }
-    if word not in made:
-        pytest.skip("a global thing, or one that only its server makes")
-    ((key, fields),) = made[word].items()
-    row = api.make(f"/{word}", key, fields)["ID"]
-    api.wait(30)
-    before = state(world)
-    for method, body in (("GET", None), ("PUT", {key: {"Name": "stolen"}}), ("DELETE", None)):
-        assert api.cloud(method, f"/{word}/{row}", body, zone="is1b").status == 404
-    assert api.cloud("GET", f"/{word}", zone="is1b").json["Total"] in (0, 3, 6)
-    assert state(world) == before
