@@ -237,15 +237,24 @@ def test_the_helper_and_the_probe_are_written_for_old_hosts() -> None:
                 assert name.split(".")[0] in allowed or name.startswith("daiku.apply.helper"), (source, name)
 
 
+def interpreter(version: str) -> str | None:
+    """One that works, on PATH or among pyenv's: its program on PATH may say that this version is not chosen."""
+    kept = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    candidates = [shutil.which(f"python{version}"), *sorted(kept.glob(f"{version}.*/bin/python{version}"))]
+    for path in candidates:
+        if path and subprocess.run([path, "-c", "pass"], capture_output=True, check=False).returncode == 0:
+            return str(path)
+    return None
+
+
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
 def test_the_helper_runs_on_the_pythons_of_hosts(
     version: str, sshd: tuple[Sshd, Path], tmp_path: Path
 ) -> None:
-    interpreter = shutil.which(f"python{version}")
-    works = interpreter and subprocess.run([interpreter, "-c", "pass"], capture_output=True, check=False)
-    if not interpreter or not works or works.returncode:
+    found = interpreter(version)
+    if found is None:
         pytest.skip(f"python{version} is not on this machine")
-    _program(tmp_path / "bin/python3", f'exec {interpreter} "$@"')
+    _program(tmp_path / "bin/python3", f'exec {found} "$@"')
     root = tmp_path / "root"
     assert run(sshd, root).changed
     assert live(root) == wanted(BUNDLE)
