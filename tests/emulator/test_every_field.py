@@ -9,10 +9,10 @@ import pytest
 from daiku.lab.sakura import World
 
 from .conftest import GPU1, NETWORK, PROD, SUBNET, Caller
+from .phy_calls import assign
+from .phy_calls import server as phy_server
 from .test_appliances import ROUTER, balancer
 from .test_networks import KEY
-from .test_phy import assign
-from .test_phy import server as phy_server
 from .test_servers import archive, disk, server
 
 ICON = 112901627749

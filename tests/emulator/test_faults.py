@@ -12,8 +12,8 @@ from daiku.lab.sakura import Inventory, World
 from daiku.lab.sakura.faults import MEANINGS, FaultPlan
 
 from .conftest import ADMIN, GPU1, GPU2, INVENTORY, Caller
+from .phy_calls import INSTALL
 from .test_appliances import ROUTER, balancer
-from .test_phy import INSTALL
 from .test_servers import archive, disk, server
 
 INSTALL_SECONDS = 45 * 60

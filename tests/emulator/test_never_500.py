@@ -15,9 +15,9 @@ from daiku.lab.sakura.iaas.wire import routes as iaas_routes
 from daiku.lab.sakura.phy.wire import routes as phy_routes
 
 from .conftest import GPU1, GPU2, INVENTORY, NETWORK, OTHER_NETWORK, SUBNET, Caller
+from .phy_calls import INSTALL
 from .test_appliances import ROUTER, balancer
 from .test_networks import KEY
-from .test_phy import INSTALL
 
 METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH")
 KEYS = (

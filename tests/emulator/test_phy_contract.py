@@ -20,8 +20,8 @@ from daiku.lab.sakura.phy.wire import routes
 
 from . import phy_contract as contract
 from .conftest import GPU1, INVENTORY, NETWORK, SUBNET, Caller
+from .phy_calls import INSTALL
 from .test_networks import KEY
-from .test_phy import INSTALL
 
 LUCKY: dict[str, list[Any]] = {
     "server_id": [GPU1],

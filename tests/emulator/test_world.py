@@ -14,7 +14,7 @@ from daiku.lab.sakura import Inventory, World
 from daiku.lab.topology import INTERNET
 
 from .conftest import ADMIN, GPU1, INVENTORY, NETWORK, OTHER_NETWORK, SECRET, Caller, gpu
-from .test_phy import INSTALL
+from .phy_calls import INSTALL
 from .test_servers import archive, disk, server
 
 
