@@ -16,6 +16,7 @@
     │   ├── RateLimitError        13   the API's budget is used up; says when to come back
     │   └── DeadlineError         14   a thing did not reach its state in time
     ├── EngineError               15   the Pulumi engine ended with an error
+    ├── RenderError               16   a chart would not understand what it is given
     ├── HostError                 22   a command on a host failed
     │   ├── HostUnreachableError  20   no SSH
     │   ├── HostKeyError          21   the host shows another key than the pinned one
@@ -158,6 +159,12 @@ class DeadlineError(ApiError):
 
 class EngineError(DaikuError):
     exit_code = 15
+
+
+class RenderError(DaikuError):
+    """A chart would not understand what it is given; nothing was rendered. `where` is the file in the tree."""
+
+    exit_code = 16
 
 
 class HostError(DaikuError):

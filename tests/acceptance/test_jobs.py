@@ -85,7 +85,7 @@ def test_the_ring_takes_whole_machines_and_all_rails() -> None:
     assert environment["NCCL_CROSS_NIC"] == "0"
     # The algorithm is forced for the measurement, and nowhere else.
     assert "NCCL_ALGO" not in environment
-    assert "NCCL_ALGO=Ring" in render(SCRIPTS["rank.sh"]).decode()
+    assert "NCCL_ALGO=Ring" in render("cluster/acceptance/rank.sh.j2").decode()
 
 
 def test_claims_take_the_place_of_networks() -> None:
@@ -118,7 +118,7 @@ def test_what_a_cluster_does_not_have_is_not_tried(made: Plan, left: set[str]) -
 
 @pytest.mark.parametrize("name", [name for name in SCRIPTS if name.endswith(".sh")])
 def test_a_script_is_a_script_and_marks_what_it_prints(name: str) -> None:
-    text = render(SCRIPTS[name])
+    text = render(f"cluster/acceptance/{name}.j2")
     done = subprocess.run(["sh", "-n"], input=text, capture_output=True, check=False, timeout=10)
     assert done.stderr == b""
     assert name == "rank.sh" or b'echo "@daiku pool=$POOL check=' in text
@@ -126,7 +126,7 @@ def test_a_script_is_a_script_and_marks_what_it_prints(name: str) -> None:
 
 def test_commands_reach_other_pods_of_the_same_job_only(tmp_path: Path) -> None:
     program = tmp_path / "remote.py"
-    program.write_bytes(render(SCRIPTS["remote.py"]))
+    program.write_bytes(render("cluster/acceptance/remote.py.j2"))
     mine = os.environ | {"JOB_UID": "0b6f", "POD_IP": "127.83.7.1"}
     command = [sys.executable, str(program)]
 

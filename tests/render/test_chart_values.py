@@ -1,70 +1,170 @@
-"""Charts take misspelt keys without a word; our own lists of their keys do not."""
+"""Charts take misspelt keys without a word; rendering, which knows the keys of each chart, does not."""
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterator
+from copy import deepcopy
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 import pytest
 
-from daiku.render.chart_values import known, unknown_keys
+from daiku.errors import RenderError
+from daiku.plan.model import Plan
+from daiku.render import chart_values
+from daiku.render.chart_values import KnownKeys, check_values, known, parse, unknown_keys
 from daiku.render.cluster import cluster_tree
-from tests.render.plans import example, plan, read
+from daiku.render.cluster_parts import chart_parts
+from daiku.render.tree import Tree
+from tests.render.plans import example, fabric, plan, read
 
-BALANCER = {key: value for key, value in example()["loadBalancer"].items() if key != "ingress"}
-VARIANTS = {
-    "example": plan(),
-    "no storage": plan(storage={"reliable": None, "fast": None}),
-    "other ports": plan(
-        loadBalancer=BALANCER | {"ingress": {"vip": "10.10.0.101", "ports": [443, 8443, 80]}}, aws=None
-    ),
-    "no monitoring": plan(monitoring=None),
-}
+LISTED = sorted(
+    file.name.removesuffix(".txt")
+    for file in (files("daiku.render.data") / "known_keys").iterdir()
+    if file.name.endswith(".txt")
+)
 
 
-def listed(folder: str, tree: Any) -> str | None:
-    chart = read(tree, f"{folder}/chart.yaml")["chart"]
-    try:
-        known(chart)
-    except KeyError:
-        return None
-    return chart
+def plans() -> Iterator[Plan]:
+    """Plans that together install every chart, with every key that a chart can be given."""
+    yield plan()
+    network = example()["network"]
+    network["pods"]["mode"] = "native"
+    network["bgp"] = {"localAsn": 65001, "peers": [{"address": "10.10.0.1", "asn": 65000}]}
+    yield plan(network=network)
+    yield fabric(attach="dranet")
+    (pool,) = example()["gpuPools"]
+    for sharing in ("mig", "mps"):
+        yield plan(gpuPools=[pool | {"sharing": sharing}])
+    yield plan(gpuPools=[pool | {"sharing": "mps"}], kubernetes={"gpuStack": "device-plugin"})
+    yield plan(storage={"reliable": None, "fast": None})
+    balancer = {key: value for key, value in example()["loadBalancer"].items() if key != "ingress"}
+    ports = {"ingress": {"vip": "10.10.0.101", "ports": [443, 8443, 80]}}
+    yield plan(loadBalancer=balancer | ports, aws=None)
+    yield plan(monitoring=None)
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_every_value_has_a_key_of_its_chart(variant: str) -> None:
-    tree = cluster_tree(VARIANTS[variant])
-    checked = 0
-    for folder in sorted({path.split("/")[0] for path in tree if path.endswith("chart.yaml")}):
-        chart = listed(folder, tree)
-        if chart is not None:
-            assert unknown_keys(chart, read(tree, f"{folder}/values.yaml")) == (), folder
-            checked += 1
-    assert checked >= 1
+@cache
+def trees() -> tuple[Tree, ...]:
+    return tuple(cluster_tree(made) for made in plans())
 
 
-def test_the_charts_of_the_platform_have_a_list() -> None:
-    tree = cluster_tree(VARIANTS["example"])
-    have = {listed(path.split("/")[0], tree) for path in tree if path.endswith("chart.yaml")}
-    ours = {"ceph-csi-drivers", "fluid", "kube-prometheus-stack", "kueue", "rook-ceph", "traefik"}
-    assert ours <= have
-    assert all(known(chart)["seen"] for chart in ours)
+def values(chart: str) -> list[dict[str, Any]]:
+    """What a chart is given, by every plan that installs it."""
+    return [
+        read(tree, path.replace("chart.yaml", "values.yaml"))
+        for tree in trees()
+        for path in tree
+        if path.endswith("/chart.yaml") and read(tree, path)["chart"] == chart
+    ]
+
+
+@pytest.mark.parametrize("chart", LISTED)
+def test_every_list_is_used_and_knows_what_the_chart_is_given(chart: str) -> None:
+    given = values(chart)
+    assert given
+    assert [unknown_keys(known(chart), one) for one in given] == [()] * len(given)
+
+
+@pytest.mark.parametrize("chart", LISTED)
+def test_a_list_is_of_the_version_that_the_release_pins(chart: str) -> None:
+    pinned = dict(plan().release.charts)
+    assert known(chart).version == pinned[chart], (
+        f"read values.yaml and the templates of {chart} {pinned[chart]}, and write its list anew: docs/rendering.md"
+    )
+
+
+@pytest.mark.parametrize("chart", LISTED)
+def test_a_list_has_each_key_once(chart: str) -> None:
+    lines = known(chart).lines
+    assert known(chart).chart == chart
+    assert len(lines) == len(set(lines))
+    assert all(line.strip() == line for line in lines)
 
 
 @pytest.mark.parametrize(
-    ("folder", "chart", "path"),
+    ("chart", "path"),
     [
-        ("80-prometheus", "kube-prometheus-stack", "prometheus.prometheusSpec.retension"),
-        ("60-kueue", "kueue", "controllerManager.manager.resource"),
-        ("35-ingress", "traefik", "deployment.kinds"),
-        ("40-rook", "rook-ceph", "csi.installCsiOperators"),
+        ("ceph-csi-drivers", "drivers.rbd.nodePlugin.toleration"),
+        ("cilium", "cni.exclusiv"),
+        ("cilium", "tunelPort"),
+        ("dranet", "arg"),
+        ("fluid", "runtime.aluxio"),
+        ("gpu-operator", "dcgmExporter.configuration"),
+        ("kube-prometheus-stack", "prometheus.prometheusSpec.retension"),
+        ("kube-prometheus-stack", "prometheus-node-exporter.extraArguments"),
+        ("kueue", "controllerManager.manager.resource"),
+        ("nvidia-device-plugin", "gfd.enable"),
+        ("rook-ceph", "csi.installCsiOperators"),
+        ("sriov-network-operator", "operator.resourcesPrefix"),
+        ("traefik", "deployment.kinds"),
+        ("traefik", "ports.web.hostPorts"),
+        ("whereabouts-chart", "reconciler.resource"),
     ],
 )
-def test_a_misspelt_key_is_found(folder: str, chart: str, path: str) -> None:
-    values = copy.deepcopy(read(cluster_tree(VARIANTS["example"]), f"{folder}/values.yaml"))
+def test_a_misspelt_key_is_found(chart: str, path: str) -> None:
+    given = deepcopy(values(chart)[0])
     *above, last = path.split(".")
-    place = values
+    place = given
     for key in above:
-        place = place[key]
+        place = place.setdefault(key, {})
     place[last] = "x"
-    assert unknown_keys(chart, values) == (path,)
+    assert unknown_keys(known(chart), given) == (path,)
+
+
+def test_a_list_says_what_is_free_and_what_is_not() -> None:
+    there = parse("x 1.0.0\n# keys\nsize\nlabels.*\ngrafana\\.ini.server\nports.*.port\nports.web.tls\n")
+    assert (there.chart, there.version, len(there.lines)) == ("x", "1.0.0", 5)
+    assert (
+        unknown_keys(there, {"size": 1, "labels": {"a.b/c": {"d": 1}}, "grafana.ini": {"server": {}}}) == ()
+    )
+    assert unknown_keys(there, {"ports": {"tcp-80": {"port": 1}, "web": {"tls": True}}}) == ()
+    assert unknown_keys(there, {"ports": {"tcp-80": {"tls": True}}}) == ("ports.tcp-80.tls",)
+    assert unknown_keys(there, {"size": {"GiB": 1}}) == ("size.GiB",)
+    assert unknown_keys(there, {"grafana": {"ini": {}}, "grafana.ini": {"sever": {}}}) == (
+        "grafana",
+        r"grafana\.ini.sever",
+    )
+
+
+# As an error of rendering
+# -------------------------------------------------------------------------------------------------------------
+
+
+def test_rendering_stops_at_a_key_that_a_chart_does_not_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = known("kueue")
+    lines = [line for line in real.lines if line != "controllerManager.replicas"]
+    poorer = parse("\n".join((f"kueue {real.version}", *lines)))
+
+    def of(chart: str) -> KnownKeys:
+        return poorer if chart == "kueue" else known(chart)
+
+    monkeypatch.setattr(chart_values, "known", of)
+    with pytest.raises(
+        RenderError, match=r"kueue 0\.19\.2 has no value controllerManager\.replicas"
+    ) as caught:
+        cluster_tree(plan())
+    assert caught.value.where == "60-kueue/values.yaml"
+
+
+def test_the_message_names_the_key_that_was_meant() -> None:
+    content = b"controllerManager: {manager: {resource: {}}}\nnonsense: 1\n"
+    with pytest.raises(RenderError) as caught:
+        check_values("kueue", content, "60-kueue/values.yaml")
+    assert caught.value.message == (
+        "chart kueue 0.19.2 has no value controllerManager.manager.resource"
+        " (is controllerManager.manager.resources meant?), nonsense"
+    )
+
+
+def test_a_chart_that_nobody_listed_is_refused() -> None:
+    with pytest.raises(RenderError, match="nobody has listed which values chart jobset has") as caught:
+        chart_parts(plan(), "99-jobset", "jobset", "x", "cluster/cache/fluid-values.yaml.j2")
+    assert "known_keys/jobset.txt" in caught.value.hint
+    assert caught.value.exit_code == 16
+
+
+def test_values_of_another_chart_are_refused() -> None:
+    with pytest.raises(RenderError, match=r"fluid .* has no value .*crds"):
+        chart_parts(plan(), "50-fluid", "fluid", "x", "cluster/storage/rook-values.yaml.j2")

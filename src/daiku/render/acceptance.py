@@ -12,7 +12,7 @@ from daiku.render.cluster_cache import LOCAL, has_fast
 from daiku.render.cluster_gpu import nccl_environment
 from daiku.render.cluster_parts import Files, gpu_pools
 from daiku.render.cluster_storage import FILES, has_reliable
-from daiku.render.engine import Context, render
+from daiku.render.engine import render
 from daiku.render.images import image
 from daiku.render.rail_cni import rail_name
 from daiku.render.tree import File, Tree
@@ -21,50 +21,7 @@ WRITTEN_GIB = 32
 """What each machine writes: four files of 8 GiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
-    template: ClassVar[str] = "cluster/acceptance/remote.py.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Ring:
-    template: ClassVar[str] = "cluster/acceptance/ring.sh.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Rank:
-    template: ClassVar[str] = "cluster/acceptance/rank.sh.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Nvlink:
-    template: ClassVar[str] = "cluster/acceptance/nvlink.sh.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Port:
-    template: ClassVar[str] = "cluster/acceptance/port.sh.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Diag:
-    template: ClassVar[str] = "cluster/acceptance/diag.sh.j2"
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    template: ClassVar[str] = "cluster/acceptance/storage.sh.j2"
-
-
-SCRIPTS: dict[str, Context] = {
-    "diag.sh": Diag(),
-    "nvlink.sh": Nvlink(),
-    "port.sh": Port(),
-    "rank.sh": Rank(),
-    "remote.py": Remote(),
-    "ring.sh": Ring(),
-    "storage.sh": Storage(),
-}
+SCRIPTS = ("diag.sh", "nvlink.sh", "port.sh", "rank.sh", "remote.py", "ring.sh", "storage.sh")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +63,7 @@ def acceptance_tree(plan: Plan) -> Tree:
     if not pools:
         return Tree({})
     nodes = len(plan.by_role("gpu"))
-    scripts = tuple((name, render(context).decode()) for name, context in sorted(SCRIPTS.items()))
+    scripts = tuple((name, render(f"cluster/acceptance/{name}.j2").decode()) for name in SCRIPTS)
     shared = FILES if has_reliable(plan) else ""
     common = Common(ACCEPTANCE, scripts, shared, f"{2 * WRITTEN_GIB * nodes}Gi")
     files: Files = {"common.yaml": render(common)}

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from daiku.plan.given import DATASET as KEYS
 from daiku.plan.model import Plan, StoragePlan
 from daiku.plan.namespaces import CEPH, FAST, FLUID
-from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_note, gpu_pools
+from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_parts, gpu_pools
+from daiku.render.cluster_secrets import given_secret
 from daiku.render.cluster_storage import OBJECTS, has_reliable
 from daiku.render.engine import render
 from daiku.render.images import image
@@ -17,11 +19,6 @@ FAST_PATH = "/var/lib/daiku/fast"
 """Where the disks of the fast tier are mounted on a GPU node: disk0, disk1 ..."""
 LOCAL = "fast-local"
 """Storage class of a volume on the node's own disk, and the name of its provisioner's objects."""
-
-
-@dataclass(frozen=True, slots=True)
-class FluidValues:
-    template: ClassVar[str] = "cluster/cache/fluid-values.yaml.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,12 +70,9 @@ def cache_parts(plan: Plan) -> Files:
         return {}
     files: Files = {"52-fast-local/local-volumes.yaml": render(local_volumes(plan, storage))}
     if has_cache(plan):
-        files |= {
-            "50-fluid/chart.yaml": chart_note(plan, "fluid", FLUID),
-            "50-fluid/values.yaml": render(FluidValues()),
-            "51-fast-tier/fast-tier.yaml": render(fast_tier(plan, storage)),
-        }
-    return files
+        files |= chart_parts(plan, "50-fluid", "fluid", FLUID, "cluster/cache/fluid-values.yaml.j2")
+        files["51-fast-tier/fast-tier.yaml"] = render(fast_tier(plan, storage))
+    return files | given_secret(plan, "51-fast-tier/bucket-keys.yaml", KEYS, DATASET, FAST)
 
 
 def fast_tier(plan: Plan, storage: StoragePlan) -> FastTier:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from daiku.plan.model import BgpPlan, Plan
-from daiku.render.cluster_parts import POOL_LABEL, Files, chart_note
+from daiku.render.cluster_parts import POOL_LABEL, Files, chart_parts
 from daiku.render.engine import render
 
 
@@ -50,10 +50,7 @@ class Bgp:
 
 def cilium_parts(plan: Plan) -> Files:
     """Cilium's chart; its BGP objects behind it, because the operator makes their definitions."""
-    files = {
-        "10-cilium/chart.yaml": chart_note(plan, "cilium", "kube-system"),
-        "10-cilium/values.yaml": render(cilium(plan)),
-    }
+    files = chart_parts(plan, "10-cilium", "cilium", "kube-system", cilium(plan))
     return files if plan.bgp is None else files | {"11-cilium-bgp/bgp.yaml": render(_bgp(plan.bgp))}
 
 

@@ -9,7 +9,7 @@ from daiku.plan import nccl
 from daiku.plan.model import Plan, PoolPlan
 from daiku.plan.namespaces import GPU, RAILS
 from daiku.render.cluster_monitoring import DCGM_COUNTERS
-from daiku.render.cluster_parts import Files, chart_note, gpu_pools
+from daiku.render.cluster_parts import Files, chart_parts, gpu_pools
 from daiku.render.cluster_rails import has_networks
 from daiku.render.engine import render
 
@@ -76,13 +76,11 @@ def gpu_parts(plan: Plan) -> Files:
         files["30-gpu-config/config.yaml"] = render(config)
     sharing_name = SHARING_CONFIG if sharing else ""
     if plan.gpu_stack == "operator":
-        files["31-gpu/chart.yaml"] = chart_note(plan, "gpu-operator", GPU)
         counters = DCGM_COUNTERS if plan.monitoring else ""
         values = OperatorValues(MIG_CONFIG if mig else "", NO_MIG, sharing_name, WHOLE, counters)
-        files["31-gpu/values.yaml"] = render(values)
+        files |= chart_parts(plan, "31-gpu", "gpu-operator", GPU, values)
     else:
-        files["31-gpu/chart.yaml"] = chart_note(plan, "nvidia-device-plugin", GPU)
-        files["31-gpu/values.yaml"] = render(PluginValues(sharing_name, WHOLE))
+        files |= chart_parts(plan, "31-gpu", "nvidia-device-plugin", GPU, PluginValues(sharing_name, WHOLE))
     environments = _environments(plan, pools)
     return files | ({"90-nccl/nccl.yaml": render(Nccl(environments))} if environments else {})
 

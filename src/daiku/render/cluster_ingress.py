@@ -11,8 +11,7 @@ from typing import ClassVar
 
 from daiku.plan.model import Plan
 from daiku.plan.namespaces import INGRESS
-from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_note
-from daiku.render.engine import render
+from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_parts
 
 CLASS = "public"
 _KNOWN = {80: "web", 443: "websecure"}
@@ -48,10 +47,7 @@ def ingress_parts(plan: Plan) -> Files:
     """The controller's chart; nothing without a VIP."""
     if not has_ingress(plan):
         return {}
-    return {
-        "35-ingress/chart.yaml": chart_note(plan, "traefik", INGRESS),
-        "35-ingress/values.yaml": render(ingress_values(plan)),
-    }
+    return chart_parts(plan, "35-ingress", "traefik", INGRESS, ingress_values(plan))
 
 
 def ingress_values(plan: Plan) -> IngressValues:

@@ -13,7 +13,7 @@ from daiku.plan.model import MonitoringPlan, Plan
 from daiku.plan.namespaces import CEPH, GPU, KUEUE, MONITORING
 from daiku.render.cluster_dashboards import dashboards
 from daiku.render.cluster_detectors import detector_parts
-from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_note, gpu_pools
+from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_parts, gpu_pools
 from daiku.render.cluster_storage import BLOCK, has_reliable
 from daiku.render.cluster_tenants import has_tenants
 from daiku.render.engine import render
@@ -119,9 +119,9 @@ def monitoring_parts(plan: Plan) -> Files:
     wanted = plan.monitoring
     if wanted is None:
         return {}
-    found: Files = {
-        "80-prometheus/chart.yaml": chart_note(plan, "kube-prometheus-stack", MONITORING),
-        "80-prometheus/values.yaml": render(prometheus_values(plan, wanted)),
+    values = prometheus_values(plan, wanted)
+    found = chart_parts(plan, "80-prometheus", "kube-prometheus-stack", MONITORING, values)
+    found |= {
         "82-alerts/targets.yaml": render(Targets(MONITORING, targets(plan))),
         "82-alerts/rules.yaml": render(Rules("daiku", MONITORING, alerts(plan))),
     }

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 from daiku.plan.model import Plan
 from daiku.plan.nodes import DOMAIN
-from daiku.render.engine import render
+from daiku.render.chart_values import check_values
+from daiku.render.engine import Context, render
 from daiku.render.images import chart_sha256, chart_version
 
 POOL_LABEL = f"{DOMAIN}/pool"
@@ -30,10 +31,21 @@ class Chart:
     sha256: str = ""
 
 
-def chart_note(plan: Plan, chart: str, namespace: str) -> bytes:
-    """The note beside a chart's values. ValueError: the release does not lock the chart."""
+def chart_parts(
+    plan: Plan, folder: str, chart: str, namespace: str, values: Context | str, *, release: str = ""
+) -> Files:
+    """A folder that helm installs: the note which chart it is, and its values. `release` is helm's name of the
+    installation, the chart's own unless it is given.
+
+    ValueError: the release does not lock the chart. RenderError: the chart does not have one of these values."""
     version, sha256 = chart_version(plan.release, chart), chart_sha256(plan.release, chart)
-    return render(Chart(chart, version, chart, namespace, sha256))
+    note, content = f"{folder}/chart.yaml", f"{folder}/values.yaml"
+    files = {
+        note: render(Chart(chart, version, release or chart, namespace, sha256)),
+        content: render(values),
+    }
+    check_values(chart, files[content], content)
+    return files
 
 
 def gpu_pools(plan: Plan) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from daiku.plan.gpus import resources
 from daiku.plan.model import NodePlan, Plan, TenantPlan
 from daiku.plan.namespaces import KUEUE
 from daiku.plan.nodes import DOMAIN
-from daiku.render.cluster_parts import POOL_LABEL, RAIL_GROUP_LABEL, Files, chart_note, gpu_pools
+from daiku.render.cluster_parts import POOL_LABEL, RAIL_GROUP_LABEL, Files, chart_parts, gpu_pools
 from daiku.render.engine import render
 from daiku.render.host_kubernetes import reserved_cpus, reserved_gib
 
@@ -66,11 +66,9 @@ class KueueValues:
 
 def queue_parts(plan: Plan) -> Files:
     """Kueue itself, and the queues."""
-    return {
-        "60-kueue/chart.yaml": chart_note(plan, "kueue", KUEUE),
-        "60-kueue/values.yaml": render(KueueValues(replicas=2, configuration=_configuration())),
-        "61-queues/queues.yaml": render(queues(plan)),
-    }
+    values = KueueValues(replicas=2, configuration=_configuration())
+    files = chart_parts(plan, "60-kueue", "kueue", KUEUE, values)
+    return files | {"61-queues/queues.yaml": render(queues(plan))}
 
 
 def queues(plan: Plan) -> Queues:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from daiku.plan.model import Plan, PoolPlan, RailPlan
 from daiku.plan.namespaces import RAILS, SRIOV
 from daiku.plan.nodes import DOMAIN
-from daiku.render.cluster_parts import RAIL_GROUP_LABEL, Chart, Files, chart_note, gpu_pools
+from daiku.render.cluster_parts import RAIL_GROUP_LABEL, Files, chart_parts, gpu_pools
 from daiku.render.engine import render
 from daiku.render.images import image, image_parts
 from daiku.render.rail_cni import canonical, cluster_wide_addresses, further_plugins, rail_name
@@ -116,11 +116,8 @@ def rail_parts(plan: Plan) -> Files:
     if any(rail.ipam for rail in functions):
         files |= _whereabouts(plan)
     if functions:
-        files |= {
-            "22-sriov/chart.yaml": chart_note(plan, "sriov-network-operator", SRIOV),
-            "22-sriov/values.yaml": render(SriovValues(DOMAIN)),
-            "23-rails/rails.yaml": render(_functions(functions)),
-        }
+        files |= chart_parts(plan, "22-sriov", "sriov-network-operator", SRIOV, SriovValues(DOMAIN))
+        files["23-rails/rails.yaml"] = render(_functions(functions))
     if whole:
         files["23-rails/device-plugin.yaml"] = render(_device_plugin(plan, whole))
     local = tuple(rail for rail in (*functions, *whole) if not rail.ipam)
@@ -128,13 +125,10 @@ def rail_parts(plan: Plan) -> Files:
         files["23-rails/networks.yaml"] = render(Networks(RAILS, DOMAIN, local))
     if claims:
         pools = tuple(sorted({rail.pool for rail in claims}))
-        files |= {
-            "24-dranet/chart.yaml": chart_note(plan, "dranet", "kube-system"),
-            "24-dranet/values.yaml": render(DranetValues(RAIL_GROUP_LABEL, pools)),
-            "25-rail-claims/device-classes.yaml": render(
-                DeviceClasses(tuple(_device_class(rail) for rail in claims))
-            ),
-        }
+        values = DranetValues(RAIL_GROUP_LABEL, pools)
+        files |= chart_parts(plan, "24-dranet", "dranet", "kube-system", values)
+        classes = DeviceClasses(tuple(_device_class(rail) for rail in claims))
+        files["25-rail-claims/device-classes.yaml"] = render(classes)
     return files
 
 
@@ -225,13 +219,10 @@ def _device_class(rail: RailNetwork) -> DeviceClass:
 
 
 def _whereabouts(plan: Plan) -> Files:
-    repository, tag = image_parts(plan.release, "whereabouts")
-    # This chart is published with every version of the program and carries its number.
-    note = Chart("whereabouts-chart", tag.removeprefix("v").partition("@")[0], "whereabouts", "kube-system")
-    return {
-        "21-whereabouts/chart.yaml": render(note),
-        "21-whereabouts/values.yaml": render(WhereaboutsValues(repository, tag)),
-    }
+    values = WhereaboutsValues(*image_parts(plan.release, "whereabouts"))
+    return chart_parts(
+        plan, "21-whereabouts", "whereabouts-chart", "kube-system", values, release="whereabouts"
+    )
 
 
 def _daemon_config() -> str:

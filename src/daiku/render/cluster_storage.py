@@ -7,17 +7,12 @@ from typing import Any, ClassVar
 
 from daiku.plan.model import Plan, StoragePlan
 from daiku.plan.namespaces import CEPH
-from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_note, gpu_pools
+from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_parts, gpu_pools
 from daiku.render.engine import render
 from daiku.render.images import image
 
 BLOCK, FILES, OBJECTS = "reliable-block", "reliable-files", "reliable-objects"
 RBD, CEPHFS, BUCKET = f"{CEPH}.rbd.csi.ceph.com", f"{CEPH}.cephfs.csi.ceph.com", f"{CEPH}.ceph.rook.io/bucket"
-
-
-@dataclass(frozen=True, slots=True)
-class RookValues:
-    template: ClassVar[str] = "cluster/storage/rook-values.yaml.j2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +75,10 @@ def storage_parts(plan: Plan) -> Files:
     files: Files = {}
     storage = plan.storage
     if storage is not None and has_reliable(plan):
+        drivers = CephCsiValues(CEPH, RBD, CEPHFS)
+        files |= chart_parts(plan, "40-rook", "rook-ceph", CEPH, "cluster/storage/rook-values.yaml.j2")
+        files |= chart_parts(plan, "41-ceph-csi", "ceph-csi-drivers", CEPH, drivers)
         files |= {
-            "40-rook/chart.yaml": chart_note(plan, "rook-ceph", CEPH),
-            "40-rook/values.yaml": render(RookValues()),
-            "41-ceph-csi/chart.yaml": chart_note(plan, "ceph-csi-drivers", CEPH),
-            "41-ceph-csi/values.yaml": render(CephCsiValues(CEPH, RBD, CEPHFS)),
             "42-ceph/1-cluster.yaml": render(ceph_cluster(plan, storage)),
             "42-ceph/2-pools.yaml": render(
                 CephPools(CEPH, BLOCK, FILES, OBJECTS, _replicated(storage.reliable_replicas))

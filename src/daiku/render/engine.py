@@ -40,10 +40,11 @@ class _Quoted(str):
     __slots__ = ()
 
 
-def render(context: Context) -> bytes:
-    """The template of this context, filled in. A mistake in a template or a value that a filter refuses is a
-    bug or was let through by the specification's checks: it raises ValueError or jinja2's own error, never
-    half a file."""
+def render(context: Context | str) -> bytes:
+    """The template of this context, filled in; one that needs no values is given by its name.
+
+    A mistake in a template or a value that a filter refuses is a bug or was let through by the specification's
+    checks: it raises ValueError or jinja2's own error, never half a file."""
     try:
         return _remembered(context)
     except TypeError as error:
@@ -53,13 +54,15 @@ def render(context: Context) -> bytes:
 
 
 @functools.lru_cache(maxsize=1024)
-def _remembered(context: Context) -> bytes:
+def _remembered(context: Context | str) -> bytes:
     # Most files of a machine are those of every machine of its kind. Equal contexts are of one class, so of
     # one template.
     return _filled(context)
 
 
-def _filled(context: Context) -> bytes:
+def _filled(context: Context | str) -> bytes:
+    if isinstance(context, str):
+        return environment().get_template(context).render().encode()
     fields = {f.name: getattr(context, f.name) for f in dataclasses.fields(context)}
     return environment().get_template(context.template).render(fields).encode()
 
