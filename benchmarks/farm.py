@@ -1,5 +1,9 @@
 """Many SSH servers on this machine, each a host of its own as far as files go: OpenSSH in a mount namespace in which
-/etc/bench and /var/lib/daiku are its own. They share the network, the kernel and the processors. Needs root."""
+/etc/bench, /var/lib/daiku and root's home are its own. They share network, kernel and processors. Needs root.
+
+The home is empty and the environment sshd's own: what the shell of this machine's root reads on each command (a
+version manager, say, in front of every python3) would be measured along.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +39,7 @@ Subsystem sftp internal-sftp
 _ENTER = """\
 mount --make-rprivate / &&
 mount -t tmpfs -o mode=755 tmpfs /etc/bench && mount -t tmpfs -o mode=755 tmpfs /var/lib/daiku &&
-mount -t tmpfs -o mode=700 tmpfs /root/.ansible && mount --bind "$1/../passwd" /etc/passwd &&
+mount --bind "$1/passwd" /etc/passwd &&
 exec "$2" -D -f "$1/config"
 """
 
@@ -52,20 +56,22 @@ class Farm:
         self._folder, self._sshd, self._count = folder, sshd, count
         self._servers: list[subprocess.Popen[bytes]] = []
         (folder / "authorized").write_text(public_key + "\n")
-        people = Path("/etc/passwd").read_text()
-        if "sshd:" not in people:
-            people += "sshd:x:150:65534::/run/sshd:/usr/sbin/nologin\n"
-        (folder / "passwd").write_text(people)
+        lines = Path("/etc/passwd").read_text().splitlines(keepends=True)
+        self._people = "".join(line for line in lines if not line.startswith(("root:", "sshd:")))
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "host_key"], check=True)
 
     def __enter__(self) -> Self:
-        made = [Path(p) for p in ("/etc/bench", "/var/lib/daiku", "/root/.ansible", "/run/sshd")]
+        made = [Path(p) for p in ("/etc/bench", "/var/lib/daiku", "/run/sshd")]
         self._made = [path for path in made if not path.exists()]
         for path in self._made:
             path.mkdir(parents=True)
         for number in range(self._count):
             folder = self._folder / f"host{number}"
-            folder.mkdir()
+            (folder / "home").mkdir(parents=True)
+            (folder / "passwd").write_text(
+                f"root:x:0:0:root:{folder}/home:/bin/bash\n"
+                f"sshd:x:150:65534::/run/sshd:/usr/sbin/nologin\n{self._people}"
+            )
             (folder / "key").write_bytes((self._folder / "host_key").read_bytes())
             (folder / "key").chmod(0o600)
             (folder / "config").write_text(
@@ -88,6 +94,12 @@ class Farm:
         for number in range(self._count):
             self._await(number)
         return self
+
+    def served(self, number: int) -> float:
+        """Seconds of processor that the processes of host `number` took which served a connection and have ended."""
+        time.sleep(0.3)  # the last ones end a moment after their connections
+        fields = Path(f"/proc/{self._servers[number].pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
     def _environ(self) -> dict[str, str]:
         """An sshd that was unpacked rather than installed has its libraries beside it."""

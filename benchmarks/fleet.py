@@ -1,11 +1,12 @@
 """How fast a fleet of hosts is converged: daiku beside pyinfra, Ansible, and the floor that SSH itself sets.
 
-    python benchmarks/fleet.py --sizes 50 100 200 500 --rivals FOLDER
+    python benchmarks/fleet.py --sizes 50 100 200 500
 
 prints a Markdown table. Every tool brings each host to the same four files in a directory that it makes (two small, one
 of 8 KiB, and one of a single line), once on fresh hosts and then without anything to do. The floor is a log-in by
-daiku's own SSH client and one `true`. FOLDER is a virtual environment with pyinfra and ansible-core; without it they
-are left out. A cell that takes longer than --limit seconds, or fails, says so, and the others go on.
+daiku's own SSH client and one `true`. The others find the hosts as daiku left them, and must find nothing to change
+there; what they need on fresh hosts is measured at the smallest size. A cell that takes longer than --limit seconds,
+fails on a host, or changes what should be right says so in place of a figure, and the others go on.
 
 Servers and client share this machine, so next to the wall time stands the processor time of the client alone. Rounds of
 floor and unchanged runs alternate, and their medians are what the ratios are made of. Needs root, and loopback.
@@ -14,7 +15,6 @@ floor and unchanged runs alternate, and their medians are what the ratios are ma
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import signal
 import statistics
@@ -23,12 +23,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import rivals
 from farm import PORT, Farm, address_of
 
 PARALLEL = 16
@@ -59,14 +61,18 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[50])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run of one tool")
-    parser.add_argument("--rivals", type=Path)
+    parser.add_argument("--alone", action="store_true", help="leave pyinfra and Ansible out")
     parser.add_argument("--child", nargs=3, metavar=("WHAT", "KEY", "COUNT"))
     arguments = parser.parse_args()
     if arguments.child:
         what, key, count = arguments.child
-        return {"floor": floor, "daiku": converge, "one more": one_more}[what](Path(key), int(count))
+        return CHILDREN[what](Path(key), int(count))
+    if os.geteuid() != 0:
+        show("not measured: the hosts are mount namespaces, which need root")
+        return 0
+    others = None if arguments.alone else rivals_or_none()
     show(
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, {PARALLEL} hosts at a time; {versions(arguments)}"
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, {PARALLEL} hosts at a time; {versions(others)}"
     )
     show("")
     show("| hosts | run | wall, s | client CPU, s | client MiB | x the floor's wall | x its CPU |")
@@ -74,53 +80,55 @@ def main() -> int:
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory(prefix="daiku-fleet-") as name:
             try:
-                measure(Path(name), size, arguments.rounds, arguments.rivals, arguments.limit)
+                base = measure(Path(name), size, arguments.rounds, others, arguments.limit)
+                if others and size == min(arguments.sizes):
+                    measure_firsts(Path(name), size, others, arguments.limit, base)
             except (SkippedError, OSError) as error:
                 show(f"| {size} | not measured: {error} | | | | | |")
     return 0
 
 
-def versions(arguments: argparse.Namespace) -> str:
+def rivals_or_none() -> Path | None:
+    """Where pyinfra and Ansible are; None, which is told, when they cannot be had."""
+    try:
+        return rivals.installed()
+    except rivals.RivalError as error:
+        show(f"pyinfra and Ansible are left out: {error}")
+        return None
+
+
+def versions(others: Path | None) -> str:
     """Of everything that is measured."""
     import paramiko
 
     from daiku import __version__
 
     words = [f"daiku {__version__}", f"paramiko {paramiko.__version__}", f"Python {sys.version.split()[0]}"]
-    for tool in ("pyinfra", "ansible-playbook") if arguments.rivals else ():
-        try:
-            done = subprocess.run(
-                [arguments.rivals / "bin" / tool, "--version"],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            words.append(done.stdout.partition("\n")[0].strip() or f"{tool}: no version")
-        except (OSError, subprocess.TimeoutExpired) as error:
-            words.append(f"{tool}: {error}")
-    return ", ".join(words)
+    return ", ".join(words + [rivals.version(tool, others) for tool in rivals.TOOLS if others])
 
 
-def measure(folder: Path, size: int, rounds: int, rivals: Path | None, limit: float) -> None:
-    """All tools on `size` hosts. SkippedError: our own figures cannot be had."""
+def measure(folder: Path, size: int, rounds: int, others: Path | None, limit: float) -> Cost:
+    """All tools on the same `size` hosts; gives back the floor. SkippedError: our own figures cannot be had.
+
+    The other tools find the hosts as daiku left them, so they too have nothing to do.
+    """
     from daiku.lab.tools.openssh import find_or_fetch_sshd
     from daiku.ledger.keys import ensure_deploy_key
 
     key, public = ensure_deploy_key(folder / "keys")
     own = [sys.executable, __file__, "--child"]
     rest = [str(key), str(size)]
-    sshd = find_or_fetch_sshd(lambda line: sys.stderr.write(line + "\n"))
+    sshd = find_or_fetch_sshd(tell)
     hosts = folder / "hosts"
     hosts.mkdir()
     with Farm(hosts, sshd, size, public):
         cost([*own, "floor", *rest], folder, limit)  # the first log-in to a server loads its pages
-        first = cost([*own, "daiku", *rest], folder, limit)
+        first = cost([*own, "first", *rest], folder, limit)
         floors: list[Cost] = []
         unchanged: list[Cost] = []
         for _ in range(rounds):
             floors.append(cost([*own, "floor", *rest], folder, limit))
-            unchanged.append(cost([*own, "daiku", *rest], folder, limit))
+            unchanged.append(cost([*own, "unchanged", *rest], folder, limit))
         base, again = median(floors), median(unchanged)
         row(size, "floor: connect and `true`", base, base)
         row(size, "daiku, first", first, base)
@@ -131,16 +139,44 @@ def measure(folder: Path, size: int, rounds: int, rivals: Path | None, limit: fl
             cost([*own, "one more", *rest], folder, limit),
             base,
         )
-    for tool in ("pyinfra", "ansible") if rivals else ():
-        assert rivals is not None
+        for tool in rivals.TOOLS if others else ():
+            assert others is not None
+            try:
+                kept = rival(tool, others, folder, key, size, limit, unchanged=True)
+                row(size, f"{tool}, unchanged (daiku takes 1/{kept.wall / again.wall:.1f} of it)", kept, base)
+            except (SkippedError, OSError) as error:
+                show(f"| {size} | {tool}, unchanged: {error} | | | | | |")
+    return base
+
+
+def measure_firsts(folder: Path, size: int, others: Path, limit: float, base: Cost) -> None:
+    """What the other tools' first runs cost, each on hosts that nothing has touched."""
+    from daiku.lab.tools.openssh import find_or_fetch_sshd
+    from daiku.ledger.keys import ensure_deploy_key
+
+    key, public = ensure_deploy_key(folder / "keys")
+    sshd = find_or_fetch_sshd(tell)
+    for tool in rivals.TOOLS:
         try:
-            command, environ = rival(tool, rivals, folder, key, size)
+            # The folder is fresh as well, because Ansible's connections to earlier hosts live on in the old one.
             with tempfile.TemporaryDirectory(dir=folder) as fresh, Farm(Path(fresh), sshd, size, public):
-                row(size, f"{tool}, first", cost(command, folder, limit, environ), base)
-                kept = cost(command, folder, limit, environ)
-            row(size, f"{tool}, unchanged (daiku takes 1/{kept.wall / again.wall:.1f} of it)", kept, base)
+                one = rival(tool, others, Path(fresh), key, size, limit, unchanged=False)
+            row(size, f"{tool}, first", one, base)
         except (SkippedError, OSError) as error:
-            show(f"| {size} | {tool}: {error} | | | | | |")
+            show(f"| {size} | {tool}, first: {error} | | | | | |")
+
+
+def rival(
+    tool: str, others: Path, folder: Path, key: Path, size: int, limit: float, *, unchanged: bool
+) -> Cost:
+    """SkippedError also when it did not do what is measured."""
+    command, environ = rivals.call(tool, others, folder, key, size, FILES)
+    one = cost(command, folder, limit, environ)
+    try:
+        rivals.check(tool, (folder / "output").read_text(errors="replace"), size, unchanged=unchanged)
+    except rivals.RivalError as error:
+        raise SkippedError(str(error)) from error
+    return one
 
 
 def row(size: int, what: str, one: Cost, base: Cost) -> None:
@@ -180,6 +216,11 @@ def show(line: str) -> None:
     sys.stdout.flush()
 
 
+def tell(line: str) -> None:
+    """What is no result."""
+    sys.stderr.write(line + "\n")
+
+
 def floor(key: Path, count: int) -> int:
     """Log in to every host and run `true`."""
     from concurrent.futures import ThreadPoolExecutor
@@ -198,13 +239,8 @@ def floor(key: Path, count: int) -> int:
         return sum(pool.map(one, range(count)))
 
 
-def one_more(key: Path, count: int) -> int:
-    """Converge the last host of all alone, as `daiku apply NAME` does; it must be the only one that is contacted."""
-    return converge(key, count, first=count - 1)
-
-
-def converge(key: Path, count: int, first: int = 0) -> int:
-    """Converge the hosts from number `first` on with daiku."""
+def converge(key: Path, count: int, first: int = 0, changed: int = 0) -> int:
+    """Converge the hosts from number `first` on with daiku; so many must change, and no other be contacted."""
     from daiku.apply.fleet import Settings, run
     from daiku.apply.targets import Target, Targets
     from daiku.render.bundle import HostBundle, HostFile
@@ -221,7 +257,20 @@ def converge(key: Path, count: int, first: int = 0) -> int:
     )
     for failure in report.failures:
         show(str(failure))
-    return len(report.failures) + (report.connections != count - first)
+    did = (sum(one.changed for one in report.reports), len(report.reports), report.connections)
+    if did != (changed, count - first, count - first):
+        show(f"{did[0]} hosts changed, {did[1]} done, {did[2]} connections")
+        return 1
+    return 0
+
+
+CHILDREN: dict[str, Callable[[Path, int], int]] = {
+    "floor": floor,
+    "first": lambda key, count: converge(key, count, changed=count),
+    "unchanged": converge,
+    "one more": lambda key, count: converge(key, count, first=count - 1),
+}
+"""What is measured in a process of its own. The last converges one host of all, as `daiku apply NAME` does."""
 
 
 class Pins:
@@ -235,49 +284,6 @@ class Pins:
 
     def pin(self, host: str, key: str) -> None:
         self._keys[host] = key
-
-
-def rival(tool: str, venv: Path, folder: Path, key: Path, count: int) -> tuple[list[str], dict[str, str]]:
-    """Command line and environment of another tool for the same job, as its manual says to tune it."""
-    for path, content in FILES.items():
-        (folder / Path(path).name).write_bytes(content)
-    if tool == "pyinfra":
-        data = {
-            "ssh_user": "root",
-            "ssh_port": PORT,
-            "ssh_key": str(key),
-            "ssh_strict_host_key_checking": "off",
-        }
-        known = str(folder / "known_pyinfra")
-        rows = [(address_of(n), {**data, "ssh_known_hosts_file": known}) for n in range(count)]
-        (folder / "inventory.py").write_text(f"hosts = {rows!r}\n")
-        lines = ["from pyinfra.operations import files", "files.directory(path='/etc/bench/app')"]
-        lines += [
-            f"files.put(src={Path(p).name!r}, dest={p!r})" for p in FILES if "conf" in p or "table" in p
-        ]
-        lines += ["files.line(path='/etc/bench/line', line='managed = yes')"]
-        (folder / "deploy.py").write_text("\n".join(lines) + "\n")
-        return [str(venv / "bin/pyinfra"), "-y", "--parallel", "64", "inventory.py", "deploy.py"], {}
-    (folder / "inventory.ini").write_text("\n".join(address_of(n) for n in range(count)) + "\n")
-    copies = [
-        {"copy": {"src": str(folder / Path(p).name), "dest": p}} for p in FILES if "conf" in p or "table" in p
-    ]
-    line = {"lineinfile": {"path": "/etc/bench/line", "line": "managed = yes", "create": True}}
-    directory = {"file": {"path": "/etc/bench/app", "state": "directory"}}
-    play = [{"hosts": "all", "gather_facts": False, "strategy": "free", "tasks": [directory, *copies, line]}]
-    (folder / "play.json").write_text(json.dumps(play))
-    environ = {
-        "ANSIBLE_PIPELINING": "True",
-        "ANSIBLE_FORKS": "32",
-        "ANSIBLE_HOST_KEY_CHECKING": "False",
-        "ANSIBLE_SSH_ARGS": "-o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=/dev/null",
-        "ANSIBLE_HOME": str(folder / "ansible"),
-        "ANSIBLE_NOCOLOR": "True",
-        "LC_ALL": "C.UTF-8",
-    }
-    options = ["-u", "root", "--private-key", str(key), "-e", f"ansible_port={PORT}"]
-    options += ["-e", "ansible_python_interpreter=/usr/bin/python3"]
-    return [str(venv / "bin/ansible-playbook"), "-i", "inventory.ini", *options, "play.json"], environ
 
 
 if __name__ == "__main__":
