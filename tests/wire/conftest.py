@@ -12,6 +12,9 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from scripted import SECRET, TOKEN, Script, Seen, Time
 
+from daiku.lab.clock import Clock
+from daiku.lab.sakura import Inventory, World, create_app
+from daiku.lab.serve import Served
 from daiku.wire.credentials import SakuraCredentials
 from daiku.wire.phy import Phy
 from daiku.wire.sakura_cloud import SakuraCloud
@@ -88,5 +91,34 @@ def cloud(script: Script, credentials: SakuraCredentials, time: Time) -> Iterato
 @pytest.fixture
 def phy(script: Script, credentials: SakuraCredentials, time: Time) -> Iterator[Phy]:
     client = Phy(credentials, root_url=script.url, sleep=time.sleep, clock=time.clock)
+    yield client
+    client.close()
+
+
+# The lab's emulator, on its own clock: when a client sleeps, the datacentre's time passes
+
+
+@pytest.fixture
+def world() -> World:
+    return World(Clock(), Inventory.load({"account": {"token": TOKEN, "secret": SECRET}}), seed=7)
+
+
+@pytest.fixture
+def lab_url(world: World) -> Iterator[str]:
+    served = Served(create_app(world, admin_token="unused"))
+    served.start()
+    yield served.url
+    served.stop()
+
+
+@pytest.fixture
+def lab(world: World, lab_url: str, credentials: SakuraCredentials) -> Iterator[SakuraCloud]:
+    client = SakuraCloud(
+        credentials,
+        root_url=f"{lab_url}/cloud/zone",
+        requests_per_second=None,
+        sleep=world.clock.advance,
+        clock=world.clock.now,
+    )
     yield client
     client.close()

@@ -10,8 +10,7 @@ from scripted import SECRET, TOKEN
 
 from daiku.errors import ApiError, ConflictError, CredentialsError, NotFoundError
 from daiku.lab.clock import Clock
-from daiku.lab.sakura import Inventory, World, create_app
-from daiku.lab.serve import Served
+from daiku.lab.sakura import Inventory, World
 from daiku.wire.credentials import SakuraCredentials
 from daiku.wire.phy import OsInstall, Phy
 
@@ -40,18 +39,10 @@ def world() -> World:
     return World(Clock(), Inventory.load(INVENTORY), seed=7)
 
 
-@pytest.fixture
-def lab_url(world: World) -> Iterator[str]:
-    served = Served(create_app(world, admin_token="unused"))
-    served.start()
-    yield f"{served.url}/cloud/api/dedicated-phy/1.0"
-    served.stop()
-
-
 def client(world: World, url: str, secret: str = SECRET, *, budgeted: bool = True) -> Phy:
     return Phy(
         SakuraCredentials(TOKEN, secret),
-        root_url=url,
+        root_url=f"{url}/cloud/api/dedicated-phy/1.0",
         budgeted=budgeted,
         sleep=world.clock.advance,
         clock=world.clock.now,

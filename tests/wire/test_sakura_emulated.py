@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from scripted import SECRET, TOKEN
+from scripted import TOKEN
 
 from daiku.errors import ConflictError, CredentialsError, DeadlineError, NotFoundError, UnreachableError
-from daiku.lab.clock import Clock
-from daiku.lab.sakura import Inventory, World, create_app
-from daiku.lab.serve import Served
+from daiku.lab.sakura import World
 from daiku.wire.credentials import SakuraCredentials, endpoints_from_environment
 from daiku.wire.listings import Listings
 from daiku.wire.sakura_cloud import SakuraCloud
 from daiku.wire.sakura_kinds import ARCHIVE, DISK, INTERFACE, NOTE, SERVER, SWITCH, ZONE
 from daiku.wire.sakura_models import Disk, Server, Switch
-
-INVENTORY: dict[str, Any] = {"account": {"token": TOKEN, "secret": SECRET, "name": "ishikari"}}
-
-
-@pytest.fixture
-def world() -> World:
-    return World(Clock(), Inventory.load(INVENTORY), seed=7)
-
-
-@pytest.fixture
-def lab_url(world: World) -> Iterator[str]:
-    served = Served(create_app(world, admin_token="unused"))
-    served.start()
-    yield served.url
-    served.stop()
-
-
-@pytest.fixture
-def lab(world: World, lab_url: str, credentials: SakuraCredentials) -> Iterator[SakuraCloud]:
-    client = SakuraCloud(
-        credentials,
-        root_url=f"{lab_url}/cloud/zone",
-        requests_per_second=None,
-        sleep=world.clock.advance,
-        clock=world.clock.now,
-    )
-    yield client
-    client.close()
 
 
 def make_server(lab: SakuraCloud, name: str = "cp0", **fields: Any) -> tuple[str, str]:

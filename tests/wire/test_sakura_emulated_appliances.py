@@ -2,44 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-from scripted import SECRET, TOKEN
 
 from daiku.errors import ConflictError, NotFoundError
-from daiku.lab.clock import Clock
-from daiku.lab.sakura import Inventory, World, create_app
-from daiku.lab.serve import Served
-from daiku.wire.credentials import SakuraCredentials
 from daiku.wire.sakura_cloud import SakuraCloud
 from daiku.wire.sakura_kinds import INTERNET, LOAD_BALANCER, LOCAL_ROUTER, PACKET_FILTER, SWITCH, VPC_ROUTER
 from daiku.wire.sakura_models import Appliance, Internet, LocalRouter, PacketFilter
 
-INVENTORY: dict[str, Any] = {"account": {"token": TOKEN, "secret": SECRET, "name": "ishikari"}}
 ROUTER = {"Router": {"InternetConnection": {"Enabled": "True"}}}
-
-
-@pytest.fixture
-def world() -> World:
-    return World(Clock(), Inventory.load(INVENTORY), seed=7)
-
-
-@pytest.fixture
-def lab(world: World, credentials: SakuraCredentials) -> Iterator[SakuraCloud]:
-    served = Served(create_app(world, admin_token="unused"))
-    served.start()
-    client = SakuraCloud(
-        credentials,
-        root_url=f"{served.url}/cloud/zone",
-        requests_per_second=None,
-        sleep=world.clock.advance,
-        clock=world.clock.now,
-    )
-    yield client
-    client.close()
-    served.stop()
 
 
 def make_router(lab: SakuraCloud) -> str:
