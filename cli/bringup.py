@@ -24,12 +24,12 @@ from daiku.errors import (
 )
 
 if TYPE_CHECKING:
+    from daiku.apply.cluster.model import ClusterReport
     from daiku.apply.phases.decide import Step
     from daiku.apply.phases.facts import Live
     from daiku.apply.phases.names import Phase
     from daiku.apply.phases.reach import Reach
     from daiku.apply.phases.work import Work
-    from daiku.apply.planfile import SavedPlan
     from daiku.apply.report import FleetReport
     from daiku.cli.job import Job
     from daiku.ledger.running import Running
@@ -46,12 +46,13 @@ LOOKING = ("facts", "validation")
 @dataclass(frozen=True, slots=True)
 class Brought:
     """What the Kubernetes phases came to: what was seen last, what failed on hosts and otherwise (objects, the API),
-    and how many steps changed something."""
+    how many steps changed something, and what became of the cluster's objects (None: their phase did not come)."""
 
     live: Live
     failures: tuple[HostError, ...]
     others: tuple[DaikuError, ...]
     changed: int
+    objects: ClusterReport | None = None
 
     @property
     def well(self) -> bool:
@@ -167,6 +168,7 @@ def bring_up(
         hosts.skipped, "it was not configured"
     )
     teller = Teller(job, run, progress)
+    applied: list[ClusterReport] = []
 
     def settle(names: tuple[str, ...]) -> tuple[str, ...]:
         before = int(run.details.get("hosts changed", 0))
@@ -194,7 +196,7 @@ def bring_up(
             "control-plane": lambda: _control_plane(job, work),
             "join": lambda: phases.join(work),
             "workers": lambda: phases.workers(work),
-            "add-ons": lambda: apply_addons(job, work, progress, run.check),
+            "add-ons": lambda: apply_addons(job, work, progress, run.check, applied.append),
             "checks": lambda: phases.checks(work),
         }
         try:
@@ -212,46 +214,10 @@ def bring_up(
                 live = work.live()
             except (ApiError, HostError):  # told by the phase that met it, or by `daiku status`
                 live = work.look_at_planes()
-            return Brought(live, tuple(failures), tuple(others), teller.changed)
+            report = applied[0] if applied else None
+            return Brought(live, tuple(failures), tuple(others), teller.changed, report)
         finally:
             work.close()
-
-
-def asked(*, quiet: bool) -> Consent:
-    """Shows the steps ahead as `plan` does and asks for those that lose something. ConfirmationError."""
-    from daiku.apply.phases.consent import Asked, losses
-    from daiku.apply.phases.run import forecast
-    from daiku.cli.kubernetes import show_steps
-
-    def ask(work: Work) -> Callable[[Step], None]:
-        try:
-            steps = forecast(work)
-        except (
-            ApiError,
-            HostError,
-        ):  # the phase that meets it tells it; what loses something is not done unasked
-            return Asked(())
-        if not quiet:
-            show_steps(steps)
-        if lost := losses(steps):
-            told = ", ".join(f"{step.host}: {step.do}" for step in lost)
-            what = output.count(len(lost), "step")
-            output.confirm(f"{what} of Kubernetes would lose what is there ({told}). Go on?", yes=False)
-        return Asked(steps)
-
-    return ask
-
-
-def planned(saved: SavedPlan, first: Consent | None) -> Consent:
-    """Nothing but what a saved plan lists; `first` asks before."""
-    from daiku.apply.saved import permitted
-
-    def listed(work: Work) -> Callable[[Step], None]:
-        if first is not None:
-            first(work)
-        return permitted(saved)
-
-    return listed
 
 
 def through(
@@ -328,16 +294,29 @@ def _control_plane(job: Job, work: Work) -> None:
     phases.control_plane(work)
 
 
-def apply_addons(job: Job, work: Work, progress: output.Progress, check: Callable[[], None]) -> None:
+def apply_addons(
+    job: Job,
+    work: Work,
+    progress: output.Progress,
+    check: Callable[[], None],
+    done: Callable[[ClusterReport], None] = lambda _report: None,
+) -> None:
     """The cluster's configuration; charts go through helm where DAIKU_CHARTS names a folder of archives. `check` is
-    asked before each write and raises LockHeldError once the cluster is not ours any more."""
+    asked before each write and raises LockHeldError once the cluster is not ours any more. `done` gets the report,
+    also of a run in which something was refused."""
     from daiku.apply.phases.addons import addons, words
     from daiku.cli import objects
     from daiku.render.cluster import cluster_tree
 
     tree = cluster_tree(job.plan)
     with work.teller.step("add-ons", "", "apply the cluster's configuration") as did:
-        report = addons(work, tree, charts=objects.charts(tree, None, progress.detail), check=check)
+        report = addons(
+            work,
+            tree,
+            charts=objects.charts(tree, None, progress.detail),
+            check=check,
+        )
+        done(report)
         lines = words(report)
         if report.changed:
             did += lines

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from daiku.cli import acceptance, bringup, output
-from daiku.errors import ApiError, DaikuError, HostError
+from daiku.cli import acceptance, bringup, objects, output
+from daiku.errors import ApiError, DaikuError, HostError, StateError
 
 if TYPE_CHECKING:
-    from daiku.apply.phases.decide import Step
+    from daiku.apply.cluster.model import ClusterReport
+    from daiku.apply.phases.decide import Machine, Step
     from daiku.apply.phases.facts import HostFacts, Live
     from daiku.cli.job import Job
     from daiku.observe.acceptance_jobs import Proof
     from daiku.plan.facts import Facts
+    from daiku.plan.model import Plan
 
 LOOK_SECONDS = 10.0
 """For each stage of a log-in: a control plane that is off is not waited for longer."""
@@ -35,16 +37,20 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Ahead:
-    """The steps that `up` would take, and what it would stop at."""
+    """The steps that `up` would take, what it would do to the cluster's objects (None where no API server can be
+    asked), and what it would stop at."""
 
     steps: tuple[Step, ...] = ()
     stop: DaikuError | None = None
+    objects: ClusterReport | None = None
 
     def __bool__(self) -> bool:
-        return bool(self.steps or self.stop)
+        return bool(self.steps or self.stop or (self.objects and self.objects.changed))
 
     def show(self) -> None:
         show_steps(self.steps)
+        if self.objects and (self.objects.changed or self.objects.failures):
+            objects.show_changes(self.objects, diffs=True)
         if self.stop:
             output.note(f"Kubernetes: up would stop at {self.stop}")
             output.note(f"next: {self.stop.hint}")
@@ -54,6 +60,7 @@ class Ahead:
             "phases": list(dict.fromkeys(step.phase for step in self.steps)),
             "steps": [asdict(step) for step in self.steps],
             "stop": str(self.stop) if self.stop else None,
+            "objects": objects.changes_json(self.objects) if self.objects else None,
         }
 
 
@@ -85,23 +92,39 @@ def look(job: Job, facts: Facts) -> State:
 
 def forecast(job: Job, facts: Facts | None, fresh: frozenset[str] = frozenset()) -> Ahead:
     """What `up` would do to Kubernetes. `fresh` are machines that it makes (anew) first; before the first `up` all."""
+    from daiku.apply.phases.addons import addons
     from daiku.apply.phases.decide import forecast as decide
     from daiku.apply.phases.facts import HostFacts, Live
     from daiku.apply.phases.marks import machines_of
     from daiku.apply.phases.run import forecast as ahead
+    from daiku.render.cluster import cluster_tree
 
     try:
         if facts is None:
             machines = machines_of(job.plan, None)
             return Ahead(decide(machines, Live({m.name: HostFacts() for m in machines})))
         with bringup.looking(job, facts, timeout=LOOK_SECONDS) as work:
-            known = {machine.name: machine for machine in work.machines}
-            every = machines_of(job.plan, None)
-            work.machines = tuple(known.get(m.name, m) for m in every if m.name in known or m.name in fresh)
+            every, unmade = machines_ahead(job.plan, facts)
+            work.machines = tuple(m for m in every if m.name in fresh or m.name not in unmade)
             work.left_out = dict.fromkeys(fresh, "it is made first")
-            return Ahead(ahead(work, fresh))
-    except (ApiError, HostError) as error:
+            steps = ahead(work, fresh, removed=False)
+            if work.live().cluster is None:
+                return Ahead(steps)
+            tree = cluster_tree(job.plan)
+            charts = objects.charts(tree, None, lambda _line: None)
+            rehearsed = addons(work, tree, charts=charts, dry_run=True)
+            return Ahead(steps, objects=rehearsed)
+    except (ApiError, HostError, StateError) as error:
         return Ahead(stop=error)
+
+
+def machines_ahead(plan: Plan, facts: Facts) -> tuple[tuple[Machine, ...], dict[str, str]]:
+    """All of the plan's machines, and those of them that were not made yet, with that as the reason not to ask them."""
+    from daiku.apply.phases.marks import machines_of
+
+    known = {machine.name: machine for machine in machines_of(plan, facts)}
+    every = tuple(known.get(machine.name, machine) for machine in machines_of(plan, None))
+    return every, {machine.name: "it is made first" for machine in every if machine.name not in known}
 
 
 def show(job: Job, state: State) -> None:

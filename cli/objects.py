@@ -103,8 +103,8 @@ def agree_to_destroy(report: ClusterReport, *, yes: bool) -> None:
         output.confirm(f"Delete {output.count(len(dangerous), 'object')} with all of that?", yes=yes)
 
 
-def show(report: ClusterReport, *, diffs: bool = False) -> None:
-    """The report for people; with `diffs` each field that differs."""
+def show_changes(report: ClusterReport, *, diffs: bool = False) -> None:
+    """What is changed, a line an object and a chart, and what is refused; with `diffs` each field that differs."""
     for change in report.changes:
         output.say(f"  {_WORDS[change.what]} {change.ref}{_remark(change)}")
         if diffs:
@@ -114,6 +114,15 @@ def show(report: ClusterReport, *, diffs: bool = False) -> None:
         if chart.what != "unchanged":
             what = "" if chart.what == "missing" else f"{chart.what}: "
             output.say(f"  chart {chart.chart} {chart.version} {what}{chart.detail}")
+    for failure in report.failures:
+        output.say(f"  {failure.ref} failed: {failure.error.message}")
+        if failure.error.hint:
+            output.say(f"      next: {failure.error.hint}")
+
+
+def show(report: ClusterReport, *, diffs: bool = False) -> None:
+    """The report for people; with `diffs` each field that differs."""
+    show_changes(report, diffs=diffs)
     _show_waiting(report)
     for title, notes in (
         ("not ready", report.unready),
@@ -122,10 +131,6 @@ def show(report: ClusterReport, *, diffs: bool = False) -> None:
     ):
         for note in notes:
             output.say(f"  {note.ref} {title}: {note.reason}")
-    for failure in report.failures:
-        output.say(f"  {failure.ref} failed: {failure.error.message}")
-        if failure.error.hint:
-            output.say(f"      next: {failure.error.hint}")
     verb = "would change" if report.dry_run else "changed"
     output.say(
         f"{output.count(len(report.changes), 'object')} {verb}, {len(report.unchanged)} unchanged, "
@@ -146,6 +151,20 @@ def _show_waiting(report: ClusterReport) -> None:
         output.say(f"  waiting for {chart}: {', '.join(waiting[:_NAMED])}{more}")
 
 
+def changes_json(report: ClusterReport) -> list[dict[str, Any]]:
+    """What is done to each object, for machines."""
+    return [
+        {
+            "object": str(change.ref),
+            "what": change.what,
+            "taken": change.taken,
+            "source": change.source,
+            "fields": [{"path": f.path, "before": f.before, "after": f.after} for f in change.fields],
+        }
+        for change in report.changes
+    ]
+
+
 def as_json(report: ClusterReport) -> dict[str, Any]:
     """The report for machines."""
 
@@ -155,16 +174,7 @@ def as_json(report: ClusterReport) -> dict[str, Any]:
     return {
         "dry_run": report.dry_run,
         "changed": report.changed,
-        "changes": [
-            {
-                "object": str(change.ref),
-                "what": change.what,
-                "taken": change.taken,
-                "source": change.source,
-                "fields": [{"path": f.path, "before": f.before, "after": f.after} for f in change.fields],
-            }
-            for change in report.changes
-        ],
+        "changes": changes_json(report),
         "unchanged": len(report.unchanged),
         "waiting": [
             {"object": str(one.ref), "api_version": one.api_version, "chart": one.chart}

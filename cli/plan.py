@@ -73,7 +73,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     if until not in ("infrastructure", "hosts"):
         with progress.step("compare Kubernetes"):
             ahead = kubernetes.forecast(job, facts, fresh_names(job, infra.of_the_world(changes), facts))
-    saved = saved_plan(job, changes, facts, report, ahead.steps) if out else None
+    saved = saved_plan(job, changes, facts, report, ahead) if out else None
     if saved and out:
         planfile.write(out, saved)
     if as_json:

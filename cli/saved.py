@@ -11,11 +11,12 @@ from daiku.cli import output
 from daiku.errors import ApplyError, StalePlanError
 
 if TYPE_CHECKING:
-    from daiku.apply.phases.decide import Step
     from daiku.apply.phases.names import Phase
     from daiku.apply.planfile import FreshHost, SavedPlan
     from daiku.apply.report import FleetReport
+    from daiku.cli.bringup import Brought
     from daiku.cli.job import Job
+    from daiku.cli.kubernetes import Ahead
     from daiku.plan.durations import Estimate
     from daiku.plan.facts import Facts
     from daiku.stacks.changes import PlannedChange, UpResult
@@ -27,15 +28,15 @@ def saved_plan(
     changes: Sequence[PlannedChange],
     facts: Facts | None,
     report: FleetReport | None,
-    steps: Sequence[Step] = (),
+    ahead: Ahead,
 ) -> SavedPlan:
-    """What `plan` found, `steps` of Kubernetes included, as the value that is saved. Changes of the engine's own
-    bookkeeping are left out.
+    """What `plan` found, what is `ahead` of Kubernetes included, as the value that is saved. Changes of the engine's
+    own bookkeeping are left out.
 
     ApplyError: a host that stands could not be compared, so what it would be done is not known.
     """
     from daiku import __version__
-    from daiku.apply.planfile import KubernetesMove, of_plan
+    from daiku.apply.planfile import KubernetesMove, ObjectMove, of_plan
     from daiku.cli.infra import of_the_world
     from daiku.ledger.lock import this_process
 
@@ -53,8 +54,10 @@ def saved_plan(
         tuple(one for one in report.reports if one.host not in new) if report else (),
         fresh,
         tuple(
-            KubernetesMove(phase=step.phase, host=step.host, do=step.do, reason=step.reason) for step in steps
+            KubernetesMove(phase=step.phase, host=step.host, do=step.do, reason=step.reason)
+            for step in ahead.steps
         ),
+        ObjectMove.of(ahead.objects) if ahead.objects else None,
         daiku=__version__,
         made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         made_by=f"{me.who}@{me.machine}",
@@ -79,19 +82,24 @@ def check(
         changes = engine.preview(refresh=refresh)
         facts = job.facts()
         report = fleet.converge(job, facts, progress, dry_run=True) if facts else None
-        steps: tuple[Step, ...] = ()
+        ahead = kubernetes.Ahead()
         if until not in ("infrastructure", "hosts"):
-            steps = kubernetes.forecast(job, facts, fresh_names(job, of_the_world(changes), facts)).steps
-    refuse((*moved(saved, saved_plan(job, changes, facts, report)), *beyond(saved, steps)))
+            ahead = kubernetes.forecast(job, facts, fresh_names(job, of_the_world(changes), facts))
+    now = saved_plan(job, changes, facts, report, ahead)
+    if until in ("infrastructure", "hosts"):  # nothing is done to Kubernetes, so nothing was looked at
+        now = now.model_copy(update={"objects": saved.objects})
+    refuse((*moved(saved, now), *beyond(saved, ahead.steps)))
 
 
-def check_done(saved: SavedPlan, made: UpResult, report: FleetReport) -> None:
+def check_done(saved: SavedPlan, made: UpResult, report: FleetReport, cluster: Brought | None) -> None:
     """StalePlanError when something else was done than planned: the world moved in the seconds of the run."""
+    from daiku.apply.planfile import ObjectMove
     from daiku.apply.saved import deviations, shortened
     from daiku.cli.infra import of_the_world
 
     done = ((change.urn, change.op) for change in of_the_world(made.changes))
-    lines = deviations(saved, done, report.reports, made.facts)
+    objects = ObjectMove.of(cluster.objects) if cluster and cluster.objects else None
+    lines = deviations(saved, done, report.reports, made.facts, objects)
     if lines:
         told = "\n".join(f"  {line}" for line in shortened(lines))
         raise StalePlanError(

@@ -12,6 +12,7 @@ from daiku.cli.bringup import until_option
 from daiku.cli.common import file_option, json_option, patience_option, yes_option
 
 if TYPE_CHECKING:
+    from daiku.apply.phases.decide import Step
     from daiku.apply.phases.names import Phase
     from daiku.apply.report import FleetReport
     from daiku.cli.bringup import Brought
@@ -53,8 +54,9 @@ def up(
     """
     from daiku.apply import planfile
     from daiku.apply.saved import Approval, check_source
-    from daiku.cli import bringup, fleet, infra
+    from daiku.cli import bringup, consent, fleet, infra
     from daiku.cli import saved as saved_plans
+    from daiku.cli.farewell import farewell
     from daiku.cli.job import open_job
     from daiku.cli.secret import waiting
 
@@ -80,6 +82,11 @@ def up(
                 names = ", ".join(change.name for change in lost)
                 what = output.count(len(lost), "resource")
                 output.confirm(f"this replaces or deletes {what} ({names}). Go on?", yes=False)
+        again = f"daiku up -f {file}" if str(file) != "cluster.yaml" else "daiku up"
+        left: tuple[Step, ...] = ()
+        if until not in ("infrastructure", "hosts"):
+            allowed = consent.wanted(saved, yes=yes, quiet=as_json, leaving=True)
+            left = farewell(job, run, progress, again=again, consent=allowed)
         with progress.step("infrastructure (Pulumi)"), run.step("infrastructure") as did:
             made = engine.up(infra.follow(progress), refresh=not no_refresh)
             did += infra.did(made.changes)
@@ -103,10 +110,6 @@ def up(
         fleet.record(job, run, report)
         cluster = None
         if until != "hosts" and report.reports:
-            again = f"daiku up -f {file}" if str(file) != "cluster.yaml" else "daiku up"
-            consent = None if yes else bringup.asked(quiet=as_json)
-            if saved:
-                consent = bringup.planned(saved, consent)
             cluster = bringup.bring_up(
                 job,
                 made.facts,
@@ -115,14 +118,14 @@ def up(
                 report,
                 until=until or "checks",
                 again=again,
-                consent=consent,
+                consent=consent.wanted(saved, yes=yes, quiet=as_json, agreed=left),
             )
         if not report.failures and (cluster is None or cluster.well):
             job.keep_applied()
         _tell(made, report, progress, cluster, job=job, as_json=as_json)
         bringup.check(report, cluster)
         if saved:
-            saved_plans.check_done(saved, made, report)
+            saved_plans.check_done(saved, made, report, cluster)
 
 
 def _tell(
@@ -134,7 +137,7 @@ def _tell(
     job: Job | None = None,
     as_json: bool,
 ) -> None:
-    from daiku.cli import bringup, fleet, infra
+    from daiku.cli import bringup, fleet, infra, objects
 
     changed = infra.of_the_world(made.changes)
     if as_json:
@@ -145,6 +148,7 @@ def _tell(
                 "fleet": fleet.as_json(report) if report else None,
                 "nodes": bringup.nodes_json(cluster.live if cluster else None),
                 "steps": cluster.changed if cluster else 0,
+                "objects": objects.changes_json(cluster.objects) if cluster and cluster.objects else [],
                 "failures": bringup.failures_json(cluster),
                 "seconds": {name: round(seconds, 2) for name, seconds in progress.seconds.items()},
             }

@@ -17,7 +17,7 @@ from daiku.apply.phases.facts import HostFacts, Live
 from daiku.apply.phases.names import Phase
 from daiku.apply.phases.work import Work
 from daiku.apply.report import FleetReport
-from daiku.cli import bringup, output
+from daiku.cli import bringup, consent, output
 from daiku.cli.bringup import Brought, check, through
 from daiku.cli.job import open_job
 from daiku.errors import (
@@ -118,7 +118,7 @@ def test_up_shows_the_steps_and_asks_for_what_loses_something(
         questions.append(question)
 
     monkeypatch.setattr(output, "confirm", confirm)
-    permit = bringup.asked(quiet=False)(Foreseen())
+    permit = consent.asked(quiet=False)(Foreseen())
     assert questions == ["1 step of Kubernetes would lose what is there (cp-3: reset). Go on?"]
     assert "a join was cut off" in capsys.readouterr().out
     permit(RESET)
@@ -129,7 +129,7 @@ def test_up_shows_the_steps_and_asks_for_what_loses_something(
 def test_without_a_terminal_nothing_is_lost_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(ConfirmationError, match="cp-3: reset"):
-        bringup.asked(quiet=True)(Foreseen())
+        consent.asked(quiet=True)(Foreseen())
 
 
 def test_a_saved_plan_is_all_that_may_be_done() -> None:
@@ -137,7 +137,7 @@ def test_a_saved_plan_is_all_that_may_be_done() -> None:
         kubernetes = (RESET,)
 
     saved: Any = Saved()
-    permit = bringup.planned(saved, None)(Foreseen())
+    permit = consent.planned(saved, None)(Foreseen())
     permit(RESET)
     with pytest.raises(HostError, match="the saved plan does not list it"):
         permit(FORGET)

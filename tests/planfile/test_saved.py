@@ -7,9 +7,17 @@ from pathlib import Path
 import pytest
 
 from daiku.apply import planfile
+from daiku.apply.cluster.model import (
+    ChartResult,
+    ClusterReport,
+    FieldChange,
+    ObjectChange,
+    Ref,
+    Waiting,
+)
 from daiku.apply.phases.decide import Step
-from daiku.apply.planfile import FactMove, HostMove, KubernetesMove
-from daiku.apply.saved import beyond, check_source, moved
+from daiku.apply.planfile import FactMove, HostMove, KubernetesMove, ObjectMove, SavedPlan
+from daiku.apply.saved import beyond, check_source, deviations, moved
 from daiku.errors import StalePlanError, StateError
 from daiku.plan.durations import Estimate, of_host, of_resource, total, words
 from tests.planfile.worlds import URNS, Wanted, World, plan
@@ -122,3 +130,71 @@ def test_steps_of_kubernetes_are_saved_and_what_is_beyond_them_is_named(tmp_path
     join, reset = Step("join", "cp-3", "join", "why"), Step("join", "cp-3", "reset", "why")
     assert beyond(again, [join]) == ()
     assert beyond(again, [join, reset]) == ("cp-3: reset is not in the plan (why)",)
+
+
+QUOTA = Ref("", "ResourceQuota", "plamo", "gpus")
+QUEUE = Ref("kueue.x-k8s.io", "ClusterQueue", "", "plamo")
+
+
+def rehearsal(*changes: ObjectChange, waits: bool = False, chart: str = "unchanged") -> ClusterReport:
+    """What is found of the cluster's objects when nothing but `changes` is to be done."""
+    waiting = (Waiting(QUEUE, "kueue.x-k8s.io/v1beta1", "kueue", ""),) if waits else ()
+    charts = (ChartResult("kueue", "kueue", "0.13.4", chart),)  # type: ignore[arg-type]
+    return ClusterReport(
+        changes, (), waiting, (), (), (), (), charts, dry_run=True, calls=0, writes=0, seconds=0
+    )
+
+
+def with_objects(report: ClusterReport | None) -> SavedPlan:
+    objects = ObjectMove.of(report) if report else None
+    return plan(World(), Wanted({}, {})).model_copy(update={"objects": objects})
+
+
+def edit(before: str, after: str = '"24"') -> ObjectChange:
+    return ObjectChange(QUOTA, "update", (FieldChange("spec.hard.gpus", before, after),))
+
+
+def test_objects_of_the_cluster_that_moved_are_named(tmp_path: Path) -> None:
+    saved, none = with_objects(rehearsal(edit('"8"'))), with_objects(rehearsal())
+    assert (bool(saved), bool(none), bool(with_objects(rehearsal(waits=True)))) == (True, False, False)
+    planfile.write(tmp_path / "plan.json", saved)
+    assert planfile.read(tmp_path / "plan.json") == saved
+    assert moved(saved, saved) == ()
+    assert saved.world != none.world
+    quota = "ResourceQuota plamo/gpus"
+    for now, line in (
+        (rehearsal(edit('"9"')), f"{quota}: spec.hard.gpus moved"),
+        (rehearsal(ObjectChange(QUOTA, "create")), f"{quota}: planned was update, now it would be create"),
+        (rehearsal(), f"{quota}: planned was update, now it would be nothing"),
+        (None, "Kubernetes: its objects cannot be compared any more"),
+    ):
+        assert moved(saved, with_objects(now)) == (line,)
+    (late,) = moved(none, with_objects(rehearsal(chart="upgrade")))
+    assert late == "chart kueue 0.13.4: planned was nothing, now it would be upgrade"
+    assert moved(with_objects(None), none) == ("Kubernetes: a cluster answers now",)
+
+
+def test_long_values_of_objects_are_told_apart_and_not_kept(tmp_path: Path) -> None:
+    one, other = (with_objects(rehearsal(edit("x" * 5000 + end))) for end in "ab")
+    planfile.write(tmp_path / "plan.json", one)
+    assert len((tmp_path / "plan.json").read_text()) < 2000
+    assert moved(one, other) == ("ResourceQuota plamo/gpus: spec.hard.gpus moved",)
+
+
+def test_what_was_done_to_objects_and_was_not_planned_is_told() -> None:
+    made = ObjectChange(QUEUE, "create")
+    none = facts(cluster_plan())
+
+    def told(saved: SavedPlan, done: ClusterReport | None) -> tuple[str, ...]:
+        return deviations(saved, (), (), none, ObjectMove.of(done) if done else None)
+
+    saved = with_objects(rehearsal(edit('"8"')))
+    assert told(saved, rehearsal(edit('"8"'))) == ()
+    assert told(saved, None) == (), "the phase did not come"
+    assert told(saved, rehearsal()) == ("ResourceQuota plamo/gpus: planned was update, done was nothing",)
+    assert told(with_objects(rehearsal()), rehearsal(made)) == (
+        "ClusterQueue plamo: planned was nothing, done was create",
+    )
+    waits = with_objects(rehearsal(waits=True, chart="install"))
+    assert told(waits, rehearsal(made, chart="install")) == (), "its chart came, and so did its object"
+    assert told(with_objects(None), rehearsal(made)) == (), "there was no cluster to compare with"

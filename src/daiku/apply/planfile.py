@@ -6,6 +6,7 @@ is not what it was. It holds no contents of files: digests, rights and names onl
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from typing import Any, Literal, Self
 
 from pydantic import ValidationError
 
+from daiku.apply.cluster.model import ClusterReport
 from daiku.apply.report import FileChange, HostReport
 from daiku.errors import StateError
 from daiku.ledger.canonical import digest_of
@@ -22,7 +24,9 @@ from daiku.plan.facts import Facts
 from daiku.plan.model import Frozen, Plan
 from daiku.render.bundle import HostBundle
 
-FORMAT: Literal[2] = 2
+FORMAT: Literal[3] = 3
+_LONGEST = 120
+"""Characters of an object's value that are shown."""
 
 
 class PropertyMove(Frozen):
@@ -127,11 +131,60 @@ class KubernetesMove(Frozen):
     reason: str
 
 
+class FieldMove(Frozen):
+    """One field of a cluster's object: values as JSON, "" for none; a long one ends with a digest of it."""
+
+    path: str
+    before: str
+    after: str
+
+
+class ObjectMove(Frozen):
+    """What is done to one object of the cluster: `create`, `update`, `delete`, or `wait` for the chart that brings its
+    kind. A chart is `chart NAME VERSION`: `install`, `upgrade`. `group` is the API group, "" for the core's."""
+
+    object: str
+    what: str
+    group: str = ""
+    fields: tuple[FieldMove, ...] = ()
+
+    @classmethod
+    def of(cls, report: ClusterReport) -> tuple[Self, ...]:
+        """Everything that a run or its rehearsal changes, in the order of the objects' names."""
+        moves = [
+            cls(
+                object=str(change.ref),
+                what=change.what,
+                group=change.ref.group,
+                fields=tuple(
+                    FieldMove(path=f.path, before=_brief(f.before), after=_brief(f.after))
+                    for f in change.fields
+                ),
+            )
+            for change in report.changes
+        ]
+        moves += [cls(object=str(one.ref), what="wait", group=one.ref.group) for one in report.waiting]
+        moves += [
+            cls(object=f"chart {chart.chart} {chart.version}", what=chart.what)
+            for chart in report.charts
+            if chart.what in {"install", "upgrade"}
+        ]
+        return tuple(sorted(moves, key=lambda move: (move.object, move.group)))
+
+
+def _brief(value: str) -> str:
+    if len(value) <= _LONGEST:
+        return value
+    mark = f"… {hashlib.sha256(value.encode()).hexdigest()[:12]}"
+    return value[: _LONGEST - len(mark)] + mark
+
+
 class SavedPlan(Frozen):
     """`spec`, `plan` and `release_digest` are SHA-256 of the specification, the plan and the release's locks;
-    `incarnations` are the machines that stood then. `made_at` is RFC 3339, `made_by` is who and where."""
+    `incarnations` are the machines that stood then. `made_at` is RFC 3339, `made_by` is who and where. `objects` is
+    None where no API server could be asked: before the cluster is begun."""
 
-    format: Literal[2] = FORMAT
+    format: Literal[3] = FORMAT
     cluster: str
     daiku: str
     made_at: str
@@ -145,11 +198,12 @@ class SavedPlan(Frozen):
     hosts: tuple[HostMove, ...]
     fresh: tuple[FreshHost, ...]
     kubernetes: tuple[KubernetesMove, ...] = ()
+    objects: tuple[ObjectMove, ...] | None = None
 
     @property
     def world(self) -> str:
         """The fingerprint of the world as the plan saw it: what stands, and how it differs from what is wanted."""
-        parts = {"incarnations", "resources", "hosts", "fresh"}
+        parts = {"incarnations", "resources", "hosts", "fresh", "objects"}
         return digest_of(self.model_dump(mode="json", include=parts))
 
     def digest(self) -> str:
@@ -158,7 +212,8 @@ class SavedPlan(Frozen):
 
     def __bool__(self) -> bool:
         """Whether anything changes."""
-        return bool(self.resources or self.hosts or self.fresh or self.kubernetes)
+        objects = any(move.what != "wait" for move in self.objects or ())
+        return bool(self.resources or self.hosts or self.fresh or self.kubernetes or objects)
 
 
 def of_plan(
@@ -168,6 +223,7 @@ def of_plan(
     reports: tuple[HostReport, ...],
     fresh: tuple[FreshHost, ...],
     kubernetes: tuple[KubernetesMove, ...] = (),
+    objects: tuple[ObjectMove, ...] | None = None,
     *,
     daiku: str,
     made_at: str,
@@ -189,6 +245,7 @@ def of_plan(
         hosts=tuple(sorted((HostMove.of(r) for r in reports if r.changed), key=lambda h: h.host)),
         fresh=tuple(sorted(fresh, key=lambda h: h.host)),
         kubernetes=kubernetes,
+        objects=objects,
     )
 
 

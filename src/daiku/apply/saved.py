@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from daiku.apply.phases.consent import Planned
 from daiku.apply.phases.decide import Step
-from daiku.apply.planfile import FileMove, HostMove, ResourceMove, SavedPlan
+from daiku.apply.planfile import FileMove, HostMove, ObjectMove, ResourceMove, SavedPlan
 from daiku.apply.report import HostReport
 from daiku.errors import HostError, StalePlanError
 from daiku.plan.facts import Facts
@@ -57,6 +57,7 @@ def moved(saved: SavedPlan, now: SavedPlan) -> tuple[str, ...]:
         *_differences({r.urn: r for r in saved.resources}, {r.urn: r for r in now.resources}, _resource),
         *_differences({h.host: h for h in saved.hosts}, {h.host: h for h in now.hosts}, _host),
         *_differences({h.host: h for h in saved.fresh}, {h.host: h for h in now.fresh}, _plain),
+        *_objects(saved.objects, now.objects),
     )
 
 
@@ -117,9 +118,14 @@ class Approval:
 
 
 def deviations(
-    saved: SavedPlan, made: Iterable[tuple[str, str]], reports: Iterable[HostReport], facts: Facts
+    saved: SavedPlan,
+    made: Iterable[tuple[str, str]],
+    reports: Iterable[HostReport],
+    facts: Facts,
+    objects: Sequence[ObjectMove] | None = None,
 ) -> tuple[str, ...]:
-    """What was done otherwise than planned. `made` are URN and operation of the engine's changes."""
+    """What was done otherwise than planned. `made` are URN and operation of the engine's changes; `objects` what was
+    done to the cluster's, None where that phase did not come."""
     done = dict(made)
     planned = {r.urn: r.op for r in saved.resources}
     lines = [
@@ -134,7 +140,22 @@ def deviations(
         if report.host not in new:
             nothing = HostMove(host=report.host, files=(), triggers=())
             lines += _files(hosts.get(report.host, nothing), HostMove.of(report))
+    if saved.objects is not None and objects is not None:
+        lines += _undone(saved.objects, objects)
     return tuple(lines)
+
+
+def _undone(saved: Iterable[ObjectMove], done: Iterable[ObjectMove]) -> list[str]:
+    """Objects that were changed otherwise than listed. One that waited for its chart is made once that is there."""
+    planned, made = (
+        {(m.object, m.group): m.what for m in moves if m.what != "wait"} for moves in (saved, done)
+    )
+    waited = {(m.object, m.group) for m in saved if m.what == "wait"}
+    return [
+        f"{key[0]}: planned was {planned.get(key, 'nothing')}, done was {made.get(key, 'nothing')}"
+        for key in sorted({*planned, *made})
+        if planned.get(key) != made.get(key) and not (key in waited and made[key] == "create")
+    ]
 
 
 def _machines(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -165,6 +186,23 @@ def _resource(urn: str, saved: ResourceMove | None, now: ResourceMove | None) ->
     old, new = {p.path: p for p in saved.properties}, {p.path: p for p in now.properties}
     paths = {path for path in {*old, *new} if old.get(path) != new.get(path)}
     return [f"{name}: {', '.join(sorted(paths)) or 'the reasons'} moved"]
+
+
+def _objects(saved: Sequence[ObjectMove] | None, now: Sequence[ObjectMove] | None) -> list[str]:
+    if saved is None or now is None:
+        told = "a cluster answers now" if saved is None else "its objects cannot be compared any more"
+        return [] if saved is now else [f"Kubernetes: {told}"]
+    before, after = ({f"{m.object} {m.group}".rstrip(): m for m in moves} for moves in (saved, now))
+    return _differences(before, after, _object)
+
+
+def _object(name: str, saved: ObjectMove | None, now: ObjectMove | None) -> list[str]:
+    before, after = saved.what if saved else "nothing", now.what if now else "nothing"
+    if before != after or saved is None or now is None:
+        return [f"{name}: planned was {before}, now it would be {after}"]
+    old, new = {f.path: f for f in saved.fields}, {f.path: f for f in now.fields}
+    paths = {path for path in {*old, *new} if old.get(path) != new.get(path)}
+    return [f"{name}: {', '.join(sorted(paths))} moved"]
 
 
 def _host(host: str, saved: HostMove | None, now: HostMove | None) -> list[str]:

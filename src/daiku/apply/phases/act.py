@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from daiku.apply.phases.decide import STATIC_PODS, Step
+from daiku.apply.phases.drain import drain
 from daiku.apply.phases.facts import HostFacts
 from daiku.apply.phases.marks import marks
 from daiku.apply.phases.remote import Kubeadm, forget_member, kubeadm, restart_kubelet
@@ -38,6 +39,7 @@ def carry_out(work: Work, step: Step, facts: dict[str, HostFacts]) -> None:
         "resume init": _init,
         "forget etcd member": _forget,
         "delete node": _delete_node,
+        "drain": _drain,
         "reset": _reset,
         "join": _join,
         "restart kubelet": _restart,
@@ -134,6 +136,10 @@ def _forget(work: Work, step: Step, facts: dict[str, HostFacts]) -> None:
 def _delete_node(work: Work, step: Step, facts: dict[str, HostFacts]) -> None:
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": step.host}}
     work.api(facts).api.delete(node)
+
+
+def _drain(work: Work, step: Step, facts: dict[str, HostFacts]) -> None:
+    drain(work.api(facts).api, step.host, lambda line: work.teller.detail(step.host, line))
 
 
 def _restart(work: Work, step: Step, _facts: dict[str, HostFacts]) -> None:

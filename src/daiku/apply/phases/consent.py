@@ -13,8 +13,8 @@ from daiku.apply.phases.decide import Do, Machine, Step
 from daiku.apply.phases.facts import HostFacts, Live
 from daiku.errors import HostError
 
-DESTRUCTIVE: frozenset[Do] = frozenset({"reset", "forget etcd member", "delete node"})
-"""Steps that lose something: what a machine holds, a member of etcd, what the cluster knows of a machine."""
+DESTRUCTIVE: frozenset[Do] = frozenset({"drain", "reset", "forget etcd member", "delete node"})
+"""Steps that lose something: what runs on a machine, what it holds, a member of etcd, what the cluster knows of it."""
 FOLLOWING: frozenset[Do] = frozenset({"resume init", "restart kubelet", "mark"})
 """Steps that end what `init` or `join` began."""
 

@@ -31,6 +31,7 @@ _GIVE_RIGHTS = (
 
 Do = Literal[
     "wait",
+    "drain",
     "init",
     "resume init",
     "forget etcd member",

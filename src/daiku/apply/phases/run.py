@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 
-from daiku.apply.phases import decide
+from daiku.apply.phases import decide, leave
 from daiku.apply.phases.act import carry_out, mark
 from daiku.apply.phases.consent import supposing
 from daiku.apply.phases.decide import Step
@@ -31,18 +31,37 @@ def validation(work: Work, live: Live) -> None:
     _raise(list(decide.problems(work.machines, live)), len(work.machines))
 
 
+def farewell(work: Work) -> None:
+    """Before machines are removed that the plan has no more: they are drained, several at a time, and etcd gives up
+    its members on them. Nothing where no cluster was begun. ApplyError or HostError: then none may be removed."""
+    live = work.live()
+    if live.cluster is None:
+        begun = any(facts.etcd_data for facts in live.hosts.values())
+        if begun or any(m.name in live.silent and m.name not in work.left_out for m in work.planes):
+            raise _silent(work, live)
+        return
+    steps = {step.host: step for step in leave.drains(work.machines, live)}
+    answers = work.reach.each(steps, lambda name: carry_out(work, steps[name], dict(live.hosts)))
+    _raise([answer for answer in answers.values() if isinstance(answer, HostError)], len(steps))
+    _until_done(work, lambda now: leave.forgets(work.machines, now, "infrastructure")[:1], work.live)
+
+
 def control_plane(work: Work) -> Live:
     """A cluster that answers, begun on the first control plane if there is none. HostError."""
     return _until_done(work, lambda live: decide.control_plane(work.machines, live), work.live)
 
 
 def join(work: Work) -> None:
-    """The other control planes, one after the other, because etcd takes one new member at a time.
+    """What is left of machines that are gone leaves the cluster; then the other control planes come, one after the
+    other, because etcd takes one new member at a time.
 
     One that fails stops no other; ApplyError names them. Afterwards all carry the load balancer's addresses, and the
     join secrets go.
     """
     failures: list[HostError] = []
+    with _collected(failures, work.planes[0].name, "join"):
+        _until_done(work, lambda live: leave.forgets(work.machines, live, "join")[:1], work.live)
+        _until_done(work, lambda live: leave.deletes(work.machines, live), work.live)
     for machine in work.planes:
         with _collected(failures, machine.name, "join"):
             _until_done(
@@ -84,9 +103,9 @@ def workers(work: Work) -> None:
     _raise(failures, len(work.machines))
 
 
-def forecast(work: Work, fresh: frozenset[str] = frozenset()) -> tuple[Step, ...]:
+def forecast(work: Work, fresh: frozenset[str] = frozenset(), *, removed: bool = True) -> tuple[Step, ...]:
     """What `up` would do, as far as can be told from here; changes nothing. `fresh` are machines that it makes anew
-    first. HostError: what it would stop at."""
+    first; `removed`: those that the plan has no more are gone already. HostError: what it would stop at."""
     live = supposing(work.live(), work.machines, fresh)
     if live.cluster is None:
         begins = decide.control_plane(work.machines, live)[-1].do == "init"
@@ -97,12 +116,19 @@ def forecast(work: Work, fresh: frozenset[str] = frozenset()) -> tuple[Step, ...
     whole = Live({**live.hosts, **facts}, {**live.silent, **silent}, live.cluster)
     if live.cluster is None:
         return decide.forecast(work.machines, whole)
-    steps = list(decide.forecast(work.machines, whole))
+    steps = [*goodbyes(work, live, removed=removed), *decide.forecast(work.machines, whole)]
     for machine in work.machines:
         node = live.cluster.nodes.get(machine.name)
         if node is not None and machine.name not in fresh and (wrong := marks(machine, node)):
             steps.append(Step("workers", machine.name, "mark", wrong.words()))
     return tuple(steps)
+
+
+def goodbyes(work: Work, live: Live, *, removed: bool) -> tuple[Step, ...]:
+    """The steps for machines that the plan has no more. HostError: etcd would lose its quorum."""
+    drains = () if removed else leave.drains(work.machines, live)
+    forgets = leave.forgets(work.machines, live, "join" if removed else "infrastructure")
+    return (*drains, *forgets, *leave.deletes(work.machines, live))
 
 
 def checks(work: Work, *, seconds: float = WAIT_SECONDS) -> None:
