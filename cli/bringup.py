@@ -314,6 +314,7 @@ def apply_addons(
             work,
             tree,
             charts=objects.charts(tree, None, progress.detail),
+            secrets=job.given,
             check=check,
         )
         done(report)

@@ -162,6 +162,28 @@ class Job:
 
         return Secrets(self.state.keys / "secrets")
 
+    def given(self, name: str) -> dict[str, bytes]:
+        """The data of the Kubernetes Secret that the operator's secret `name` becomes. StateError: it cannot be read,
+        or is not as it was kept."""
+        from daiku.plan.given import GIVEN
+
+        given, secret = self.secrets().given, GIVEN[name]
+        try:
+            return secret.data(secret.kept(given.read(name)))
+        except ValueError as error:
+            raise StateError(
+                f"the secret {name} is damaged: {error}",
+                where=str(given.directory / name),
+                hint=f"daiku secret set {name} --from FILE",
+            ) from None
+
+    def check_given(self) -> None:
+        """StateError when a secret that the operator gave cannot be read: told before anything is touched."""
+        from daiku.plan.given import taken
+
+        for name in taken(self.plan):
+            self.given(name)
+
     def engine(self, progress: Progress) -> Engine:
         """The Pulumi engine for this cluster.
 

@@ -112,7 +112,7 @@ def forecast(job: Job, facts: Facts | None, fresh: frozenset[str] = frozenset())
                 return Ahead(steps)
             tree = cluster_tree(job.plan)
             charts = objects.charts(tree, None, lambda _line: None)
-            rehearsed = addons(work, tree, charts=charts, dry_run=True)
+            rehearsed = addons(work, tree, charts=charts, secrets=job.given, dry_run=True)
             return Ahead(steps, objects=rehearsed)
     except (ApiError, HostError, StateError) as error:
         return Ahead(stop=error)

@@ -90,6 +90,7 @@ def converge(
         dry_run=dry_run,
         prune=prune,
         charts=charts(tree, folder, progress.detail)(api),
+        secrets=job.given,
         check=check,
     )
 

@@ -129,6 +129,7 @@ def apply(
 
     job = open_job(file)
     job.check_standing()
+    job.check_given()
     if objects:
         _apply_objects(job, charts, hosts, prune=prune, yes=yes, as_json=as_json)
         return

@@ -13,8 +13,8 @@ from daiku.cli.common import file_option, json_option, yes_option
 if TYPE_CHECKING:
     from daiku.plan.model import Plan
 
-MOST_BYTES = 65_536
-"""Nothing that is longer is read: it is no key."""
+MOST_BYTES = 1 << 19
+"""Nothing that is longer is taken: a Kubernetes Secret holds 1 MiB in all."""
 
 
 def waiting(plan: Plan) -> tuple[str, ...]:
@@ -29,14 +29,14 @@ def waiting(plan: Plan) -> tuple[str, ...]:
 
 @click.group()
 def secret() -> None:
-    """Secrets that you give to files of hosts: set, list, remove."""
+    """Secrets that you give to hosts and to the cluster: set, list, remove."""
 
 
 def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
     from daiku.plan.given import GIVEN
 
     if name not in GIVEN:
-        raise click.BadParameter(f"{name!r} is none that a file waits for. There is: {', '.join(GIVEN)}")
+        raise click.BadParameter(f"{name!r} is none that anything waits for. There are: {', '.join(GIVEN)}")
     return name
 
 
@@ -55,15 +55,16 @@ _name = click.argument("name", callback=_known)
 )
 @file_option
 def set_(name: str, source: str, file: Path) -> None:
-    """Keep the value of the secret NAME, instead of an earlier one. `daiku apply` brings it to the hosts."""
+    """Keep the value of the secret NAME, instead of an earlier one. The next step that is told brings it where it
+    belongs."""
     from daiku.cli.job import open_job
     from daiku.errors import StateError
-    from daiku.plan.given import as_kept
+    from daiku.plan.given import GIVEN
 
     with click.open_file(source, "rb") as stream:
-        value = stream.read(MOST_BYTES)
+        value = stream.read(MOST_BYTES + 1)
     try:
-        kept = as_kept(name, value)
+        kept = _kept(name, value)
     except ValueError as error:
         raise StateError(
             f"{name}: {error}",
@@ -74,14 +75,23 @@ def set_(name: str, source: str, file: Path) -> None:
     with job.exclusively("secret set", secret=name):
         job.secrets().given.put(name, kept)
     output.say(f"{name}: set")
-    output.note("next: daiku apply brings it to the hosts")
+    output.note(f"next: {GIVEN[name].brought_by}, which brings it where it belongs")
+
+
+def _kept(name: str, value: bytes) -> bytes:
+    """What is kept of a value. ValueError: what is wrong with it, in words that hold nothing of it."""
+    from daiku.plan.given import as_kept
+
+    if len(value) > MOST_BYTES:
+        raise ValueError(f"longer than {MOST_BYTES} bytes")
+    return as_kept(name, value)
 
 
 @secret.command(name="list", short_help="The secrets and when each was set; never a value.")
 @file_option
 @json_option
 def list_(file: Path, as_json: bool) -> None:
-    """The secrets that files wait for, and when each was set. Values are never shown."""
+    """The secrets that may be given, and when each was set. Values are never shown."""
     from daiku.cli.job import open_job
     from daiku.plan.given import GIVEN
 
@@ -98,8 +108,9 @@ def list_(file: Path, as_json: bool) -> None:
 @file_option
 @yes_option
 def remove(name: str, file: Path, yes: bool) -> None:
-    """Forget the value of the secret NAME. The next `daiku apply` removes the files that hold it."""
+    """Forget the value of the secret NAME. The next step that is told removes what holds it."""
     from daiku.cli.job import open_job
+    from daiku.plan.given import GIVEN
 
     job = open_job(file)
     given = job.secrets().given
@@ -110,4 +121,4 @@ def remove(name: str, file: Path, yes: bool) -> None:
     with job.exclusively("secret remove", secret=name):
         given.remove(name)
     output.say(f"{name}: forgotten")
-    output.note("next: daiku apply removes it from the hosts")
+    output.note(f"next: {GIVEN[name].brought_by}, which removes it where it is")

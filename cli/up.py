@@ -64,6 +64,7 @@ def up(
     job = open_job(file)
     job.check_standing()
     waiting(job.plan)
+    job.check_given()
     saved = planfile.read(plan_file) if plan_file else None
     if saved:
         check_source(saved, job.plan)

@@ -14,7 +14,7 @@ import pytest
 
 from daiku.lab.hosts import supports_namespaces
 from daiku.plan.facts import Facts
-from daiku.plan.given import BACKUP, with_given
+from daiku.plan.given import ALERTMANAGER, BACKUP, with_given
 from daiku.plan.make import make
 from daiku.render.host_backup import CREDENTIALS
 from daiku.render.hosts import host_bundles
@@ -124,11 +124,16 @@ def _live(life: Life) -> None:
 
 
 def _give(life: Life) -> None:
-    """The key to the bucket, as an operator gives it."""
+    """The key to the bucket and Alertmanager's configuration, as an operator gives them."""
     key = life.planted["secret given"] = canary().rstrip("&")
     source = life.lab.folder / "key"
     source.write_text(f"[default]\naws_access_key_id = AKIAEXAMPLE000000\naws_secret_access_key = {key}\n")
     life.run("--lab", "secret", "set", BACKUP, "--from", "key")
+    hook = life.planted["receivers given"] = canary()
+    source.write_text(
+        f'route: {{receiver: a}}\nreceivers: [{{name: a, webhook_configs: [{{url: "https://b/{hook}"}}]}}]\n'
+    )
+    life.run("--lab", "secret", "set", ALERTMANAGER, "--from", "key")
     source.unlink()
     life.run("--lab", "secret", "list")
 
@@ -216,9 +221,13 @@ def test_nothing_was_written_but_the_key_and_the_passphrase_in_their_places(life
     own = {life.lab.folder / "lab" / name for name in ("config.json", "lab.json")}
     found = dict(needles.below(life.lab.folder))
     found = {path: names for path, names in found.items() if path not in own}
+    assert (
+        b"alertmanager-config" in (life.lab.folder / "rendered/cluster/82-alerts/receivers.yaml").read_bytes()
+    )
     allowed = {
         state / "keys" / "deploy": "deploy key",
         state / "keys" / "given" / BACKUP: "secret given",
+        state / "keys" / "given" / ALERTMANAGER: "receivers given",
         state / "passphrase": "passphrase",
     }
     for path, kind in allowed.items():
@@ -233,7 +242,7 @@ def test_on_the_hosts_secrets_stand_where_they_belong(life: Life) -> None:
     """What the hosts' disks hold: the cluster's secrets in the files made for them, and our former content of private
     files, which only root may read."""
     needles = Needles(life.planted)
-    plan = with_given(make(load(life.lab.file)), [BACKUP])
+    plan = with_given(make(load(life.lab.file)), [ALERTMANAGER, BACKUP])
     facts = Facts.model_validate_json((life.lab.state / "facts.json").read_text())
     bundles = {bundle.host: bundle for bundle in host_bundles(plan, facts)}
     # The needles come by standard input, so that the search leaves none of them behind.

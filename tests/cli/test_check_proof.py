@@ -38,10 +38,13 @@ def test_a_finding_is_told_with_its_code_consequence_and_fix(
     assert text.split("\n")[finding["line"] - 1].strip() == case["at"]
 
 
-def test_a_sound_cluster_is_told_in_one_line(daiku: Daiku, tmp_path: Path) -> None:
+def test_a_sound_cluster_is_told_with_what_waits(daiku: Daiku, tmp_path: Path) -> None:
     (tmp_path / "cluster.yaml").write_text(text_of({}))
     done = daiku("check")
-    waits = "backups of etcd wait for a key to the bucket: daiku secret set backup-credentials --from FILE\n"
+    waits = (
+        "backups of etcd wait for a key to the bucket: daiku secret set backup-credentials --from FILE\n"
+        "alerts are sent to nobody until it is said to whom: daiku secret set alertmanager-config --from FILE\n"
+    )
     assert (done.code, done.err) == (0, waits)
     assert done.out.startswith("cluster.yaml: ok: cluster ishikari")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from daiku.cli.job import open_job
-from daiku.plan.given import BACKUP, PREFIX, as_kept
+from daiku.plan.given import ALERTMANAGER, BACKUP, PREFIX, as_kept
 from daiku.render.host_backup import CREDENTIALS
 from daiku.render.hosts import host_bundles
 from daiku.wire.sealing import pyrage
@@ -67,7 +67,7 @@ def test_a_value_is_kept_for_its_owner_alone_and_shown_nowhere(daiku: Daiku, clu
     assert CANARY.encode() not in everything(cluster, place)
     assert (cluster / f"rendered/hosts/ishikari-cp-1{CREDENTIALS}").read_text() == "@SECRET@\n"
     assert "secret set" in done[-2].out
-    (listed,) = json.loads(done[2].out)
+    (listed,) = (one for one in json.loads(done[2].out) if one["set"])
     assert listed["name"] == BACKUP
     assert listed["set"].endswith("+00:00")
 
@@ -85,11 +85,11 @@ def test_the_hosts_get_it_and_only_by_its_own_name(daiku: Daiku, cluster: Path) 
 def test_check_says_in_one_line_what_waits_and_makes_nothing(daiku: Daiku, cluster: Path) -> None:
     line = f"backups of etcd wait for a key to the bucket: daiku secret set {BACKUP} --from FILE"
     assert daiku("check").err.splitlines().count(line) == 1
-    assert json.loads(daiku("check", "--json").out)["waiting"] == [line]
+    assert json.loads(daiku("check", "--json").out)["waiting"][0] == line
     assert not (cluster / ".daiku").exists()
     daiku("secret", "set", BACKUP, "--from", "key")
     assert "backups of etcd wait" not in daiku("check").err
-    assert json.loads(daiku("check", "--json").out)["waiting"] == []
+    assert line not in json.loads(daiku("check", "--json").out)["waiting"]
 
 
 def piped(daiku: Daiku, monkeypatch: pytest.MonkeyPatch, value: str, *arguments: str) -> Done:
@@ -115,7 +115,9 @@ def test_sealed_when_the_operator_seals(daiku: Daiku, cluster: Path, monkeypatch
     (place,) = given(cluster).iterdir()
     assert place.name == f"{BACKUP}.age"
     assert b"another" not in place.read_bytes()
-    assert [one["name"] for one in json.loads(daiku("secret", "list", "--json").out)] == [BACKUP]
+    assert [one["name"] for one in json.loads(daiku("secret", "list", "--json").out) if one["set"]] == [
+        BACKUP
+    ]
     secrets = open_job(cluster / "cluster.yaml").secrets()
     assert secrets.text(f"{PREFIX}{BACKUP}") == OTHER.encode().rstrip()
     assert daiku("secret", "remove", BACKUP, "--yes").code == 0
@@ -154,4 +156,63 @@ def test_what_was_not_given_is_never_made_up(daiku: Daiku, cluster: Path) -> Non
 
     with pytest.raises(StateError, match="was not given"):
         open_job(cluster / "cluster.yaml").secrets().text(f"{PREFIX}{BACKUP}")
+    assert not list((cluster / ".daiku").glob("*/keys/given/*"))
+
+
+RECEIVERS = f"""\
+route: {{receiver: people}}
+receivers: [{{name: people, webhook_configs: [{{url: "https://hooks.example.net/{CANARY}"}}]}}]
+"""
+
+
+@pytest.fixture
+def receivers(daiku: Daiku, cluster: Path) -> Done:
+    """Given, and its file removed as the page says."""
+    (cluster / "key").write_text(RECEIVERS)
+    done = daiku("secret", "set", ALERTMANAGER, "--from", "key")
+    (cluster / "key").unlink()
+    return done
+
+
+def test_what_the_cluster_gets_is_rendered_as_a_mark(daiku: Daiku, cluster: Path, receivers: Done) -> None:
+    assert receivers.code == 0
+    assert "next: daiku apply --cluster" in receivers.err
+    assert "whom" not in daiku("check").err
+    assert daiku("render", "--out", "rendered").code == 0
+    assert "'@SECRET@'" in (cluster / "rendered/cluster/82-alerts/receivers.yaml").read_text()
+    assert CANARY.encode() not in everything(cluster, given(cluster) / ALERTMANAGER)
+    job = open_job(cluster / "cluster.yaml")
+    assert job.given(ALERTMANAGER) == {"alertmanager.yaml": RECEIVERS.encode()}
+    assert daiku("secret", "remove", ALERTMANAGER, "--yes").err == (
+        "next: daiku apply --cluster, which removes it where it is\n"
+    )
+    assert daiku("render", "--out", "rendered").code == 0
+    assert not (cluster / "rendered/cluster/82-alerts/receivers.yaml").exists()
+
+
+@pytest.mark.parametrize("verb", [("up", "--yes"), ("apply",), ("apply", "--cluster")], ids=" ".join)
+@pytest.mark.parametrize("how", ["damaged", "gone sealed"])
+def test_what_cannot_be_read_stops_a_run_before_anything_is_touched(
+    daiku: Daiku, cluster: Path, receivers: Done, verb: tuple[str, ...], how: str
+) -> None:
+    place = given(cluster) / BACKUP
+    (cluster / "key").write_text(VALUE)
+    daiku("secret", "set", BACKUP, "--from", "key")
+    if how == "damaged":
+        (given(cluster) / ALERTMANAGER).write_text(f"cut off {CANARY}")
+    else:
+        place.rename(place.with_name(f"{BACKUP}.age"))
+    runs = len(open_job(cluster / "cluster.yaml").journal().runs())
+    done = daiku(*verb)
+    assert done.code == 8
+    assert (ALERTMANAGER if how == "damaged" else BACKUP) in done.err
+    assert CANARY not in done.err + done.out
+    assert len(open_job(cluster / "cluster.yaml").journal().runs()) == runs
+
+
+def test_what_is_too_long_is_refused_and_not_cut_off(daiku: Daiku, cluster: Path) -> None:
+    (cluster / "key").write_text(RECEIVERS + "# more\n" * 100_000)
+    done = daiku("secret", "set", ALERTMANAGER, "--from", "key")
+    assert done.code == 8
+    assert "longer than" in done.err
     assert not list((cluster / ".daiku").glob("*/keys/given/*"))

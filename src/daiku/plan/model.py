@@ -330,7 +330,7 @@ class TenantPlan(Frozen):
 
 class Plan(Frozen):
     """Every decision about one cluster. `spec_digest` is the SHA-256 of the resolved specification. `given_secrets` are
-    the names of the secrets that the operator has given: some files of machines are there only with theirs."""
+    the names of the secrets that the operator has given: some files and objects are there only with theirs."""
 
     cluster: str
     zone: str

@@ -9,17 +9,21 @@ from typing import Any, ClassVar
 
 import yaml
 
+from daiku.plan.given import ALERTMANAGER
 from daiku.plan.model import MonitoringPlan, Plan
 from daiku.plan.namespaces import CEPH, GPU, KUEUE, MONITORING
 from daiku.render.cluster_dashboards import dashboards
 from daiku.render.cluster_detectors import detector_parts
 from daiku.render.cluster_parts import MANAGEMENT_POOL, POOL_LABEL, Files, chart_parts, gpu_pools
+from daiku.render.cluster_secrets import given_secret
 from daiku.render.cluster_storage import BLOCK, has_reliable
 from daiku.render.cluster_tenants import has_tenants
 from daiku.render.engine import render
 
 DCGM_COUNTERS = "daiku-dcgm-counters"
 """ConfigMap in the GPU operator's namespace that its exporter reads: which fields of DCGM are exported."""
+RECEIVERS = "daiku-alertmanager"
+"""Secret with Alertmanager's configuration: whom to call."""
 METRICS_DIRECTORY = "/var/lib/daiku/metrics"
 """Where a machine's own scripts leave metrics for the node exporter."""
 COUNTERS = (
@@ -66,6 +70,7 @@ class PrometheusValues:
     retention_size: str
     storage_class: str
     storage: str
+    receivers: str
     node_exporter_arguments: tuple[str, ...]
 
 
@@ -132,6 +137,7 @@ def monitoring_parts(plan: Plan) -> Files:
         found[f"83-dashboards/{name}.yaml"] = render(
             Dashboard(f"daiku-{name}", MONITORING, f"daiku-{name}.json", board)
         )
+    found |= given_secret(plan, "82-alerts/receivers.yaml", ALERTMANAGER, RECEIVERS, MONITORING)
     return found | detector_parts(plan)
 
 
@@ -152,6 +158,7 @@ def prometheus_values(plan: Plan, wanted: MonitoringPlan) -> PrometheusValues:
         retention_size=f"{max(wanted.storage_gib * 9 // 10, 1)}GiB",
         storage_class=BLOCK if has_reliable(plan) else "",
         storage=f"{wanted.storage_gib}Gi",
+        receivers=RECEIVERS,
         node_exporter_arguments=tuple(arguments),
     )
 

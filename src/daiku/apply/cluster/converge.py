@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from daiku.apply.cluster import inventory
@@ -27,6 +27,7 @@ from daiku.apply.cluster.order import FOUNDATION, duplicates, needs, order, rank
 from daiku.apply.cluster.owners import chart_of
 from daiku.apply.cluster.pruning import doomed
 from daiku.apply.cluster.readiness import pods_reason, pods_selector, unready
+from daiku.apply.cluster.secrets import Source, contents, filled
 from daiku.errors import ApiError, ConflictError, NotFoundError, UnreachableError
 from daiku.wire.kubernetes import KubernetesApi
 
@@ -56,6 +57,7 @@ def converge(
     force: bool = True,
     timeout: float = TIMEOUT_SECONDS,
     charts: Charts | None = None,
+    secrets: Source | None = None,
     check: Check = lambda: None,
 ) -> ClusterReport:
     """Bring the cluster named `cluster` to `objects`, by server-side apply in the order of their dependencies.
@@ -63,12 +65,13 @@ def converge(
     A second run that finds nothing to do makes no write: two calls for what is served, one for the inventory, and one
     for each kind. `dry_run` sends everything as a rehearsal. `force` takes fields back from other managers; without
     it such an object fails. `timeout`: seconds in all to wait for objects to become ready. `say` gets lines of
-    progress. `check` is called before each write and raises once the cluster is not ours any more: then the run ends.
+    progress. `secrets` gives the content of Secrets that the operator gave; all of it is read before the first call.
+    `check` is called before each write and raises once the cluster is not ours any more: then the run ends.
 
     A refused object is a Failure of the report and stops only what depends on it; when the server can no longer be
     reached, that is one Failure and the rest is skipped. Raises StateError for a cluster that another file keeps,
-    UnreachableError or CredentialsError when not even the first look succeeds, ValueError for an object that is
-    wanted twice.
+    UnreachableError or CredentialsError when not even the first look succeeds, what `secrets` raises, ValueError for an
+    object that is wanted twice.
     """
     began, calls, writes = time.monotonic(), api.calls, api.writes
     wanted = order(objects)
@@ -76,7 +79,15 @@ def converge(
         ref, sources = next(iter(twice.items()))
         raise ValueError(f"{ref} is wanted more than once: {', '.join(sources)}")
     run = _Run(
-        api, cluster, wanted, say=say, dry_run=dry_run, force=force, deadline=began + timeout, check=check
+        api,
+        cluster,
+        wanted,
+        say=say,
+        dry_run=dry_run,
+        force=force,
+        deadline=began + timeout,
+        secrets=contents(wanted, secrets),
+        check=check,
     )
     installed: tuple[ChartResult, ...] = ()
     listed = inventory.read(api, cluster)
@@ -131,6 +142,7 @@ class _Run:
         dry_run: bool,
         force: bool,
         deadline: float,
+        secrets: Mapping[Ref, Mapping[str, str]],
         check: Check,
     ) -> None:
         self.changes: list[ObjectChange] = []
@@ -143,7 +155,7 @@ class _Run:
         self.lost = False
         self._api, self._cluster, self._wanted = api, cluster, wanted
         self._say, self._dry_run, self._force, self.deadline = say, dry_run, force, deadline
-        self._check = check
+        self._secrets, self._check = secrets, check
         self._needs = needs(wanted)
         self._live: dict[tuple[str, str], dict[Ref, Object]] = {}
         self._stopped: dict[Ref, str] = {}
@@ -185,7 +197,7 @@ class _Run:
         if how.namespaced != bool(one.ref.namespace):
             said = "names no namespace" if how.namespaced else "names a namespace, and its kind has none"
             raise ApiError(f"the object {said}", where=one.source, hint="this is a fault of its template")
-        body = marked(one, self._cluster)
+        body = filled(marked(one, self._cluster), self._secrets.get(one.ref))
         live = self._labelled(one).get(one.ref)
         if live is not None and settled(live, body):
             self._done(one.ref, body, live, None)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from daiku.apply.cluster.converge import Charts, converge
 from daiku.apply.cluster.model import ClusterReport
 from daiku.apply.cluster.parts import wanted_objects
+from daiku.apply.cluster.secrets import Source
 from daiku.apply.phases.work import Work
 from daiku.render.tree import Tree
 from daiku.wire.kubernetes import KubernetesApi
@@ -20,13 +21,15 @@ def addons(
     tree: Tree,
     *,
     charts: Callable[[KubernetesApi], Charts] | None = None,
+    secrets: Source | None = None,
     dry_run: bool = False,
     check: Callable[[], None] = lambda: None,
 ) -> ClusterReport:
     """Make the cluster's objects those of `tree`, and install the `charts` if there is somebody who can.
 
-    `check` raises LockHeldError once the cluster is not ours any more. The report tells what was refused; nothing is
-    raised for that. Errors of `Work.api` and of `cluster.converge`.
+    `secrets` gives the content of Secrets that the operator gave. `check` raises LockHeldError once the cluster is
+    not ours any more. The report tells what was refused; nothing is raised for that. Errors of `Work.api` and of
+    `cluster.converge`.
     """
     api = work.api(work.live().hosts).api
     report = converge(
@@ -37,6 +40,7 @@ def addons(
         dry_run=dry_run,
         timeout=READY_SECONDS,
         charts=charts(api) if charts else None,
+        secrets=secrets,
         check=check,
     )
     if report.changed and not dry_run:
