@@ -166,5 +166,5 @@ def test_a_chart_that_nobody_listed_is_refused() -> None:
 
 
 def test_values_of_another_chart_are_refused() -> None:
-    with pytest.raises(RenderError, match=r"fluid .* has no value .*crds"):
-        chart_parts(plan(), "50-fluid", "fluid", "x", "cluster/storage/rook-values.yaml.j2")
+    with pytest.raises(RenderError, match=r"rook-ceph .* has no value runtime"):
+        chart_parts(plan(), "40-rook", "rook-ceph", "x", "cluster/cache/fluid-values.yaml.j2")

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import daiku.render
-from daiku.render.engine import TEMPLATES, environment
+from daiku.render.engine import TEMPLATES, environment, render
 
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=40)
 AWKWARD = [
@@ -126,17 +126,33 @@ def contexts() -> Iterator[tuple[str, type]]:
                     yield template, value
 
 
-def test_every_template_has_exactly_one_context_and_every_context_a_template() -> None:
+def test_every_template_with_values_has_exactly_one_context_and_every_context_a_template() -> None:
     claimed = sorted(template for template, _ in contexts())
     rooms = ("host", "cluster")
     there = sorted(str(p.relative_to(TEMPLATES)) for room in rooms for p in (TEMPLATES / room).rglob("*.j2"))
-    assert claimed == there
+    with_values = [name for name in there if names(name)]
+    assert claimed == with_values
+    assert len(with_values) < len(there)
+
+
+def names(template: str) -> set[str]:
+    """What a template asks for."""
+    return jinja2.meta.find_undeclared_variables(environment().parse((TEMPLATES / template).read_text()))
+
+
+@pytest.mark.parametrize("template", ["cluster/cache/fluid-values.yaml.j2", "cluster/acceptance/ring.sh.j2"])
+def test_a_template_without_values_is_rendered_by_its_name(template: str) -> None:
+    assert render(template).decode() == environment().get_template(template).render()
+
+
+def test_a_template_with_values_is_not_rendered_by_its_name() -> None:
+    with pytest.raises(jinja2.exceptions.UndefinedError):
+        render("cluster/kueue/kueue-values.yaml.j2")
 
 
 @pytest.mark.parametrize(("template", "context"), sorted(contexts(), key=lambda pair: pair[0]))
 def test_a_template_uses_each_field_of_its_context_and_no_other_name(template: str, context: type) -> None:
-    tree = environment().parse((TEMPLATES / template).read_text())
-    assert jinja2.meta.find_undeclared_variables(tree) == {f.name for f in dataclasses.fields(context)}
+    assert names(template) == {f.name for f in dataclasses.fields(context)}
 
 
 @pytest.mark.parametrize(("template", "context"), sorted(contexts(), key=lambda pair: pair[0]))

@@ -23,6 +23,7 @@ class CiliumValues:
     node_cidr: str
     mtu: int
     pods_mtu: int
+    service_domain: str
     operators: int
     bgp: bool
 
@@ -68,6 +69,7 @@ def cilium(plan: Plan) -> CiliumValues:
         node_cidr=plan.node_network.cidr,
         mtu=plan.mtu.node,
         pods_mtu=plan.mtu.pods,
+        service_domain=plan.service_domain,
         operators=min(2, len(plan.nodes)),
         bgp=plan.bgp is not None,
     )

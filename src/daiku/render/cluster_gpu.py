@@ -14,6 +14,8 @@ from daiku.render.cluster_rails import has_networks
 from daiku.render.engine import render
 
 MIG_CONFIG, SHARING_CONFIG = "mig-layouts", "gpu-sharing"
+RUNTIME_CLASS = "nvidia"
+"""Containerd's second runtime on GPU servers, and the class that names it."""
 WHOLE, NO_MIG = "whole", "all-disabled"
 """Configurations of machines whose pool shares nothing, and has no MIG: those without a label of a pool."""
 
@@ -45,8 +47,17 @@ class OperatorValues:
 @dataclass(frozen=True, slots=True)
 class PluginValues:
     template: ClassVar[str] = "cluster/gpu/device-plugin-values.yaml.j2"
+    runtime_class: str
     sharing_config: str
     whole: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeClass:
+    """`name` is also the handler's, in containerd's configuration."""
+
+    template: ClassVar[str] = "cluster/gpu/runtime-class.yaml.j2"
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +91,10 @@ def gpu_parts(plan: Plan) -> Files:
         values = OperatorValues(MIG_CONFIG if mig else "", NO_MIG, sharing_name, WHOLE, counters)
         files |= chart_parts(plan, "31-gpu", "gpu-operator", GPU, values)
     else:
-        files |= chart_parts(plan, "31-gpu", "nvidia-device-plugin", GPU, PluginValues(sharing_name, WHOLE))
+        # The operator would make the class itself.
+        files["30-gpu-config/runtime-class.yaml"] = render(RuntimeClass(RUNTIME_CLASS))
+        values = PluginValues(RUNTIME_CLASS, sharing_name, WHOLE)
+        files |= chart_parts(plan, "31-gpu", "nvidia-device-plugin", GPU, values)
     environments = _environments(plan, pools)
     return files | ({"90-nccl/nccl.yaml": render(Nccl(environments))} if environments else {})
 

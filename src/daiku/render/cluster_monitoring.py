@@ -56,6 +56,15 @@ ETHTOOL = (
     "|rx_symbol_err_phy|rx_discards_phy|rx_bytes_phy|tx_bytes_phy)$"
 )
 """Counters of the NICs' driver, of hundreds."""
+_FILESYSTEMS = (
+    "--collector.filesystem.mount-points-exclude=^/(dev|proc|sys|run/containerd/.+|var/lib/kubelet/.+)($|/)",
+    (
+        "--collector.filesystem.fs-types-exclude=^(autofs|binfmt_misc|bpf|cgroup2?|configfs|debugfs|devpts|devtmpfs"
+        "|erofs|fusectl|hugetlbfs|iso9660|mqueue|nsfs|overlay|proc|procfs|pstore|rpc_pipefs|securityfs|selinuxfs"
+        "|squashfs|sysfs|tracefs)$"
+    ),
+)
+"""Mounts of pods and of the kernel are no file systems to watch. The chart says so too; its list gives way to ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +152,7 @@ def monitoring_parts(plan: Plan) -> Files:
 
 def prometheus_values(plan: Plan, wanted: MonitoringPlan) -> PrometheusValues:
     """Values of the Prometheus stack. Its data may fill nine tenths of its volume: then the oldest goes."""
-    arguments = [f"--collector.textfile.directory=/host/root{METRICS_DIRECTORY}"]
+    arguments = [*_FILESYSTEMS, f"--collector.textfile.directory=/host/root{METRICS_DIRECTORY}"]
     if plan.rails:
         arguments += [
             "--collector.ethtool",
@@ -173,7 +182,8 @@ def targets(plan: Plan) -> tuple[Target, ...]:
             Target("ceph", CEPH, {"app": "rook-ceph-mgr", "rook_cluster": CEPH}, "http-metrics", token=False)
         )
     if has_tenants(plan):
-        labels = {"app.kubernetes.io/name": "kueue", "app.kubernetes.io/instance": "kueue"}
+        # The same chart's service for pending jobs has a port of the same name, and no metrics.
+        labels = {"app.kubernetes.io/instance": "kueue", "app.kubernetes.io/component": "metrics-service"}
         found.append(Target("kueue", KUEUE, labels, "https", token=True))
     return tuple(found)
 

@@ -60,13 +60,14 @@ class Queues:
 @dataclass(frozen=True, slots=True)
 class KueueValues:
     template: ClassVar[str] = "cluster/kueue/kueue-values.yaml.j2"
+    service_domain: str
     replicas: int
     configuration: dict[str, Any]
 
 
 def queue_parts(plan: Plan) -> Files:
     """Kueue itself, and the queues."""
-    values = KueueValues(replicas=2, configuration=_configuration())
+    values = KueueValues(plan.service_domain, replicas=2, configuration=_configuration())
     files = chart_parts(plan, "60-kueue", "kueue", KUEUE, values)
     return files | {"61-queues/queues.yaml": render(queues(plan))}
 
@@ -179,6 +180,17 @@ def _configuration() -> dict[str, Any]:
         "metrics": {"bindAddress": ":8443"},
         "webhook": {"port": 9443},
         "leaderElection": {"leaderElect": True, "resourceName": "c1f6bfd2.kueue.x-k8s.io"},
+        # The chart's own, which this file takes the place of: without it each kind has one worker.
+        "controller": {
+            "groupKindConcurrency": {
+                "Job.batch": 5,
+                "Pod": 5,
+                "Workload.kueue.x-k8s.io": 10,
+                "LocalQueue.kueue.x-k8s.io": 5,
+                "ClusterQueue.kueue.x-k8s.io": 5,
+                "ResourceFlavor.kueue.x-k8s.io": 1,
+            }
+        },
         # In a tenant's namespace nothing goes past the queues; elsewhere Kueue looks at nothing.
         "manageJobsWithoutQueueName": True,
         "managedJobsNamespaceSelector": {

@@ -16,6 +16,12 @@ RBD, CEPHFS, BUCKET = f"{CEPH}.rbd.csi.ceph.com", f"{CEPH}.cephfs.csi.ceph.com",
 
 
 @dataclass(frozen=True, slots=True)
+class RookValues:
+    template: ClassVar[str] = "cluster/storage/rook-values.yaml.j2"
+    service_domain: str
+
+
+@dataclass(frozen=True, slots=True)
 class CephCsiValues:
     template: ClassVar[str] = "cluster/storage/ceph-csi-values.yaml.j2"
     namespace: str
@@ -76,7 +82,7 @@ def storage_parts(plan: Plan) -> Files:
     storage = plan.storage
     if storage is not None and has_reliable(plan):
         drivers = CephCsiValues(CEPH, RBD, CEPHFS)
-        files |= chart_parts(plan, "40-rook", "rook-ceph", CEPH, "cluster/storage/rook-values.yaml.j2")
+        files |= chart_parts(plan, "40-rook", "rook-ceph", CEPH, RookValues(plan.service_domain))
         files |= chart_parts(plan, "41-ceph-csi", "ceph-csi-drivers", CEPH, drivers)
         files |= {
             "42-ceph/1-cluster.yaml": render(ceph_cluster(plan, storage)),
