@@ -9,13 +9,12 @@ shows another key than the pinned one is an error, and the pin stays as it was.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -24,6 +23,7 @@ from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachable
 from daiku.wire.ssh_dial import dial, route_text
 from daiku.wire.ssh_login import Login, named
 from daiku.wire.ssh_stream import BREAK_SECONDS, Stream
+from daiku.wire.ssh_transport import Pipe, Transport
 from daiku.wire.ssh_types import Endpoint, HostKeys, Result, fingerprint
 
 KEEPALIVE_SECONDS = 10
@@ -34,20 +34,12 @@ MACS = ("hmac-sha2-256-etm@openssh.com", "hmac-sha2-512-etm@openssh.com", "hmac-
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
-class _Transport(paramiko.Transport):
-    """Ends without a traceback on standard error, in whatever order connections break: one that leads through another
-    closes a channel of it, which may be gone already. Whoever uses the connection is told of its loss."""
-
-    def run(self) -> None:
-        try:
-            super().run()
-        except Exception:  # noqa: BLE001 - of a thread that is no call of ours: there is nobody to raise it to
-            self.close()
+class Closable(Protocol):
+    """What a session can own. It may be closed more than once."""
 
     def close(self) -> None:
-        """End the connection; saying so to the other side fails when the way there has ended already."""
-        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
-            super().close()
+        """Give it back."""
+        ...
 
 
 class Session:
@@ -60,7 +52,7 @@ class Session:
         self,
         name: str,
         endpoint: Endpoint,
-        transport: paramiko.Transport,
+        transport: Transport,
         route: str,
         key: str,
     ) -> None:
@@ -72,7 +64,7 @@ class Session:
         """Address and way, for messages: `10.10.0.11:22 via mgmt-0`."""
         self.channels = 0
         self._transport = transport
-        self._below: list[Session] = []
+        self._below: Sequence[Closable] = ()
         self._lock = threading.Lock()
 
     @property
@@ -140,20 +132,24 @@ class Session:
         with self.open(command) as stream:
             return stream.communicate(stdin, timeout)
 
-    def forward(self, host: str, port: int, timeout: float) -> paramiko.Channel:
+    def forward(self, host: str, port: int, timeout: float) -> Pipe:
         """A TCP connection made by this host to another one (direct-tcpip). Raises paramiko's own errors."""
         self._count()
-        return self._transport.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout)
+        channel = self._transport.open_channel(
+            "direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=timeout
+        )
+        return Pipe(channel)
 
     def close(self) -> None:
         """End the connection; a second time does nothing."""
         self._transport.close()
-        while self._below:
-            self._below.pop().close()
+        below, self._below = self._below, ()
+        for part in reversed(below):
+            part.close()
 
-    def owns(self, bastions: list[Session]) -> Self:
-        """This session, which closes `bastions`, its way, when it is closed: the last one first."""
-        self._below = bastions
+    def owns(self, way: Sequence[Closable]) -> Self:
+        """This session, which closes what its way consists of when it is closed: the last part first."""
+        self._below = (*self._below, *way)
         return self
 
     def __enter__(self) -> Self:
@@ -212,7 +208,7 @@ def _connect(
     on_connect: Callable[[str, Endpoint], None] | None,
 ) -> Session:
     route = route_text(endpoint, jump)
-    transport = _Transport(dial(name, endpoint, jump, timeout))
+    transport = Transport(dial(name, endpoint, jump, timeout))
     try:
         _exchange_keys(transport, name, route, timeout)
         shown = _key_text(transport.get_remote_server_key())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import paramiko
 
 from daiku.errors import HostUnreachableError
+from daiku.wire.ssh_transport import Pipe
 from daiku.wire.ssh_types import Endpoint
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ def route_text(endpoint: Endpoint, jump: Session | None) -> str:
     return f"{target} via bastion {jump.name} ({jump.route})" if jump else target
 
 
-def dial(
-    name: str, endpoint: Endpoint, jump: Session | None, timeout: float
-) -> socket.socket | paramiko.Channel:
+def dial(name: str, endpoint: Endpoint, jump: Session | None, timeout: float) -> socket.socket | Pipe:
     """An open byte stream to `endpoint`. Raises HostUnreachableError, which names the address and the way."""
     return _direct(name, endpoint, timeout) if jump is None else _through(name, endpoint, jump, timeout)
 
@@ -43,7 +42,7 @@ def _direct(name: str, endpoint: Endpoint, timeout: float) -> socket.socket:
     return sock
 
 
-def _through(name: str, endpoint: Endpoint, jump: Session, timeout: float) -> paramiko.Channel:
+def _through(name: str, endpoint: Endpoint, jump: Session, timeout: float) -> Pipe:
     route = route_text(endpoint, jump)
     try:
         return jump.forward(endpoint.host, endpoint.port, timeout)

@@ -11,6 +11,7 @@ from typing import Self
 import paramiko
 
 from daiku.errors import HostUnreachableError
+from daiku.wire.ssh_transport import Pipe
 from daiku.wire.ssh_types import Result
 
 CHUNK = 65_536
@@ -28,6 +29,7 @@ class Stream:
 
     def __init__(self, channel: paramiko.Channel, name: str, route: str) -> None:
         self._channel = channel
+        self._pipe = Pipe(channel)
         self._name = name
         self._route = route
         self._stderr = bytearray()
@@ -44,7 +46,7 @@ class Stream:
         view = memoryview(data)
         try:
             while view:
-                view = view[self._channel.send(bytes(view[:CHUNK])) :]
+                view = view[self._pipe.send(bytes(view[:CHUNK])) :]
         except (OSError, EOFError, paramiko.SSHException) as error:
             if isinstance(error, TimeoutError) or self._broken():
                 raise self._lost("while sending", timeout, error) from error
@@ -53,7 +55,7 @@ class Stream:
         """1 to `limit` bytes, or b"" at the end of the output. HostUnreachableError: lost, or silent for `timeout`."""
         self._channel.settimeout(timeout)
         try:
-            data = self._channel.recv(limit)
+            data = self._pipe.recv(limit)
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._lost("while waiting for the answer", timeout, error) from error
         if not data and self._broken():
@@ -63,7 +65,7 @@ class Stream:
     def close_input(self) -> None:
         """Tell the command that no more input comes."""
         try:
-            self._channel.shutdown_write()
+            self._pipe.shutdown_write()
         except (OSError, EOFError, paramiko.SSHException) as error:
             if self._broken():
                 raise self._lost("while sending", None, error) from error

@@ -12,6 +12,7 @@ from typing import Self
 import paramiko
 
 from daiku.wire.ssh import Session
+from daiku.wire.ssh_transport import Pipe
 
 CHUNK = 65_536
 CONNECT_SECONDS = 5.0
@@ -90,7 +91,7 @@ class Tunnel:
             connection.close()
             self._slots.release()
 
-    def _far_end(self) -> paramiko.Channel | None:
+    def _far_end(self) -> Pipe | None:
         """None when no address answers: the client sees its connection end, as from a server that is down."""
         for host, port in self._addresses:
             # Whatever keeps this way shut, another address may be open; the client's own error tells if none is.
@@ -99,7 +100,7 @@ class Tunnel:
         return None
 
 
-def _relay(near: socket.socket, far: paramiko.Channel) -> None:
+def _relay(near: socket.socket, far: Pipe) -> None:
     """Both directions until both have ended."""
 
     def up() -> None:

@@ -1,0 +1,97 @@
+"""paramiko's connection and channel, with what they lack to be shared by many threads.
+
+OpenSSH ends a whole connection when data arrives for a channel that is closed. paramiko looks whether a channel is
+closed, and sends afterwards without a lock: a close by another thread, or by the other side, may get between. On a
+connection to a bastion that would cut off every host behind it because one of them was done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import cast
+
+import paramiko
+
+
+class Transport(paramiko.Transport):
+    """Ends without a traceback on standard error, in whatever order connections break: one that leads through another
+    closes a channel of it, which may be gone already. Whoever uses the connection is told of its loss."""
+
+    def __init__(self, sock: socket.socket | Pipe) -> None:
+        # A Pipe has all that paramiko uses of a socket.
+        super().__init__(cast("socket.socket", sock))
+        self._sender = threading.local()
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except Exception:  # noqa: BLE001 - of a thread that is no call of ours: there is nobody to raise it to
+            self.close()
+
+    def close(self) -> None:
+        """End the connection; saying so to the other side fails when the way there has ended already."""
+        with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
+            super().close()
+
+    @contextmanager
+    def sending_on(self, channel: paramiko.Channel) -> Generator[None]:
+        """What this thread sends meanwhile is for `channel`, and is dropped if that is closed before it goes out."""
+        self._sender.channel = channel
+        try:
+            yield
+        finally:
+            self._sender.channel = None
+
+    def _send_message(self, data: paramiko.Message) -> None:
+        # Called by one thread at a time. A channel is marked as closed before its last message is sent.
+        channel: paramiko.Channel | None = getattr(self._sender, "channel", None)
+        if channel is None or not channel.closed:
+            super()._send_message(data)  # type: ignore[misc]
+
+
+class Pipe:
+    """A channel as a byte stream that one thread may close while another one uses it. Methods as those of a socket."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._transport = cast("Transport", channel.get_transport())
+
+    @property
+    def closed(self) -> bool:
+        """Whether either side has closed it."""
+        return self._channel.closed
+
+    _closed = closed
+    """By this name paramiko asks what it takes for a socket."""
+
+    def settimeout(self, seconds: float | None) -> None:
+        """For each step forward."""
+        self._channel.settimeout(seconds)
+
+    def send(self, data: bytes) -> int:
+        """Send a part of `data`; its length."""
+        with self._transport.sending_on(self._channel):
+            return self._channel.send(data)
+
+    def sendall(self, data: bytes) -> None:
+        """Send all of `data`."""
+        with self._transport.sending_on(self._channel):
+            self._channel.sendall(data)
+
+    def recv(self, limit: int) -> bytes:
+        """1 to `limit` bytes, b"" at the end."""
+        with self._transport.sending_on(self._channel):  # room for more is told to the other side
+            return self._channel.recv(limit)
+
+    def shutdown_write(self) -> None:
+        """Tell the other side that no more comes."""
+        with self._transport.sending_on(self._channel):
+            self._channel.shutdown_write()
+
+    def close(self) -> None:
+        """End it on both sides."""
+        self._channel.close()
