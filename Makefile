@@ -35,7 +35,7 @@ check: setup ## ruff, pyright (strict), import rules, links and address checks
 bench: setup ## print the benchmarks (ratios and counts)
 	@$(BIN)/python benchmarks/run.py
 
-crash: setup ## kill runs at 2,000 points and more, and see that the next run finishes them (an hour)
+crash: setup ## kill runs at 2,000 points and more, and see that the next run finishes them (ten minutes)
 	@$(BIN)/python -m tests.crash
 
 lock: setup ## refresh requirements.lock from pyproject.toml
