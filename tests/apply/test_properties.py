@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -24,6 +25,8 @@ from tests.apply.rehearsal import (
     wanted,
 )
 
+PAIRS = int(os.environ.get("DAIKU_PAIRS", "30"))
+"""How many pairs of a bundle and a drifted host are tried: thousands in a long run."""
 NAMES = st.sampled_from(["a", "b", "c", "d", "sub/a", "sub/b", "sub/deep/c"])
 CONTENTS = st.sampled_from([b"", b"one\n", b"two\n", b"\0\xff", b"x" * 70_000])
 MODES = st.sampled_from([0o600, 0o640, 0o644, 0o755])
@@ -40,7 +43,7 @@ def bundle_from(tree: dict[str, tuple[bytes, int]]) -> HostBundle:
     return bundle_of(*files, *triggers)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=PAIRS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=TREES, drift=TREES, removed=st.sets(NAMES), links=st.sets(NAMES), second=TREES)
 def test_whatever_is_there_the_end_is_what_is_wanted(
     tmp_path_factory: pytest.TempPathFactory,
