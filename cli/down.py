@@ -34,7 +34,7 @@ def down(file: Path, yes: bool, as_json: bool) -> None:
     with job.exclusively("down") as run:
         engine = job.engine(progress)
         with progress.step("remove the infrastructure (Pulumi)"), run.step("remove") as did:
-            counts = engine.destroy(infra.follow(progress))
+            counts = engine.destroy(infra.follow(progress), check=run.check)
             did += [f"{count} {operation}" for operation, count in sorted(counts.items())]
         run.details["resources removed"] = counts.get("delete", 0)
         job.keep_facts(None)

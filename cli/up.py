@@ -89,7 +89,7 @@ def up(
             allowed = consent.wanted(saved, yes=yes, quiet=as_json, leaving=True)
             left = farewell(job, run, progress, again=again, consent=allowed)
         with progress.step("infrastructure (Pulumi)"), run.step("infrastructure") as did:
-            made = engine.up(infra.follow(progress), refresh=not no_refresh)
+            made = engine.up(infra.follow(progress), refresh=not no_refresh, check=run.check)
             did += infra.did(made.changes)
         job.keep_facts(made.facts)
         run.details["resources changed"] = len(infra.of_the_world(made.changes))

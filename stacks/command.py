@@ -32,13 +32,23 @@ class EngineCommand(PulumiCommand):
         self.version = _version(binary)
         self.interrupted = False
         self._process: subprocess.Popen[str] | None = None
+        self._turn = threading.Lock()
 
     def interrupt(self) -> None:
-        """Ask the running command to end: it finishes the calls under way. A second call ends it at once."""
-        self.interrupted = True
-        process = self._process
-        if process is not None and process.poll() is None:
-            process.send_signal(signal.SIGINT)
+        """Ask the running command to end: it finishes the calls under way. A second call ends it at once. Until
+        `interrupted` is taken back, no other one begins."""
+        with self._turn:
+            self.interrupted = True
+            process = self._process
+            if process is not None and process.poll() is None:
+                process.send_signal(signal.SIGINT)
+
+    def _begun(self, process: subprocess.Popen[str]) -> None:
+        """This is the running command now; one that was interrupted while it started is told."""
+        with self._turn:
+            self._process = process
+            if self.interrupted:
+                process.send_signal(signal.SIGINT)
 
     def run(
         self,
@@ -48,7 +58,10 @@ class EngineCommand(PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> CommandResult:
-        """As the Automation API's; a KeyboardInterrupt in this thread is passed on once, then raised at the end."""
+        """As the Automation API's; a KeyboardInterrupt in this thread is passed on once, then raised at the end. After
+        `interrupt` it is raised at once."""
+        if self.interrupted:
+            raise KeyboardInterrupt
         command = [self.command, "--non-interactive", *args]
         environ = {**os.environ, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         out: list[str] = []
@@ -66,7 +79,7 @@ class EngineCommand(PulumiCommand):
         ) as process:
             assert process.stdout
             assert process.stderr
-            self._process = process
+            self._begun(process)
             readers = [
                 threading.Thread(target=_read, args=(process.stdout, on_output, out), daemon=True),
                 threading.Thread(target=_read, args=(process.stderr, on_error, err), daemon=True),

@@ -33,6 +33,7 @@ from daiku.stacks.backend import (
 from daiku.stacks.changes import OnStep, PlannedChange, Step, UpResult, name_of
 from daiku.stacks.command import EngineCommand
 from daiku.stacks.events import Recorder
+from daiku.stacks.lease import LeaseWatch
 
 # The events' stream breaks off when the engine is killed or interrupted; the run itself tells that better.
 warnings.filterwarnings("ignore", message="Error in event stream", category=UserWarning)
@@ -43,6 +44,8 @@ T = TypeVar("T")
 _LONGEST_ENDING = 5.0
 """Seconds that the program's thread may take to notice that the engine is gone."""
 Program = Callable[[], None]
+Check = Callable[[], None]
+"""Raises LockHeldError once the cluster is not ours any more."""
 
 
 class Engine:
@@ -52,7 +55,8 @@ class Engine:
     cluster's name; `directory` is `.daiku/<cluster>`; `binary` is the engine; `environ` is what the engine and
     the plugins see; `plugin_dirs` come before everything else on their PATH (the lab's own `aws` plugin).
     Every method raises EngineError with the provider's own words, LockHeldError when another run holds the stack,
-    and KeyboardInterrupt once the engine has ended after Ctrl-C.
+    and KeyboardInterrupt once the engine has ended after Ctrl-C. `up` and `destroy` ask `check` again and again; when
+    it raises, the engine is told to end as Ctrl-C does, and that error is raised once it has ended.
     """
 
     def __init__(
@@ -96,7 +100,9 @@ class Engine:
         )
         return recorder.changes()
 
-    def up(self, on_step: OnStep | None = None, *, refresh: bool = False) -> UpResult:
+    def up(
+        self, on_step: OnStep | None = None, *, refresh: bool = False, check: Check = lambda: None
+    ) -> UpResult:
         """Make the world as the program says; the same again changes nothing."""
         recorder = Recorder(on_step)
         result = self._run(
@@ -110,6 +116,7 @@ class Engine:
                 suppress_outputs=True,
             ),
             on_step=on_step,
+            check=check,
         )
         facts = _facts(result.outputs)
         if facts is None:
@@ -132,7 +139,7 @@ class Engine:
         )
         return recorder.drifts()
 
-    def destroy(self, on_step: OnStep | None = None) -> dict[str, int]:
+    def destroy(self, on_step: OnStep | None = None, *, check: Check = lambda: None) -> dict[str, int]:
         """Delete and release everything in the stack; operation -> number of resources.
 
         The program runs too, so that endpoints and credentials are today's and not those of the last `up`.
@@ -148,6 +155,7 @@ class Engine:
                 run_program=True,
             ),
             on_step=on_step,
+            check=check,
         )
         return recorder.counts()
 
@@ -163,9 +171,20 @@ class Engine:
         """Settings with which the stock CLI sees the same stack; no secret is among them."""
         return engine_environment(self._backend, self._environ)
 
-    def _run(self, recorder: Recorder, action: Callable[[Stack], T], *, on_step: OnStep | None = None) -> T:
+    def _run(
+        self,
+        recorder: Recorder,
+        action: Callable[[Stack], T],
+        *,
+        on_step: OnStep | None = None,
+        check: Check = lambda: None,
+    ) -> T:
         self._program_failure = None
         self._command.interrupted = False
+        with LeaseWatch(check, self._command.interrupt):
+            return self._act(recorder, action, on_step)
+
+    def _act(self, recorder: Recorder, action: Callable[[Stack], T], on_step: OnStep | None) -> T:
         try:
             break_dead_locks(self._backend, self._name)
             stack = self._open()

@@ -160,3 +160,40 @@ def _running_with(marker: bytes) -> list[str]:
             except OSError:
                 continue
     return found
+
+
+class Lease:
+    """Held until a run is in the middle of its work."""
+
+    def __init__(self) -> None:
+        self.lost = threading.Event()
+
+    def check(self) -> None:
+        if self.lost.is_set():
+            raise LockHeldError("another run holds the cluster")
+
+
+def test_a_run_that_loses_its_lease_makes_nothing_more_and_the_next_goes_on(datacentre: Datacentre) -> None:
+    plan = sakura_only()
+    lease = Lease()
+    # Slow enough that the lease is missed long before all is made.
+    datacentre.environ["SAKURA_RATE_LIMIT"] = "4"
+    engine = datacentre.engine(plan)
+
+    def on_step(step: Step) -> None:
+        if step.stage == "done":
+            lease.lost.set()
+
+    with pytest.raises(LockHeldError, match="another run holds the cluster"):
+        engine.up(on_step, check=lease.check)
+    assert lease.lost.is_set()
+    assert set(names(datacentre, Server)) < {node.name for node in plan.nodes}
+    state = datacentre.folder / ".daiku" / plan.cluster / "pulumi" / ".pulumi"
+    assert list((state / "locks").rglob("*.json")) == []
+    datacentre.environ["SAKURA_RATE_LIMIT"] = "0"
+    writes = datacentre.writes()
+    with pytest.raises(LockHeldError, match="another run holds the cluster"):
+        datacentre.engine(plan).destroy(check=lease.check)
+    assert datacentre.writes() == writes
+    datacentre.engine(plan).up(check=Lease().check)
+    assert names(datacentre, Server) == sorted(node.name for node in plan.nodes)
