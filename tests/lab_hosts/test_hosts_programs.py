@@ -72,3 +72,28 @@ def test_a_static_pods_program_is_that_of_its_tag(lab: Lab, tmp_path: Path) -> N
         assert time.monotonic() < deadline, said
         time.sleep(0.2)
     assert all(line.split("/")[-2] == line.split()[-1].removeprefix("v") for line in said.splitlines())
+
+
+def test_a_host_has_the_version_that_its_own_disk_has(lab: Lab, tmp_path: Path) -> None:
+    for version in ("1.0.0", "2.0.0"):
+        (tmp_path / version).mkdir()
+        tool = replace(TOOLS["kubeadm"], version=version)
+        lab.hosts.programs.publish(tool, script(tmp_path / version, "kubeadm"))
+    older = lab.machine(11)
+    lab.apply(older, lab.machine(12))
+    lab.ssh(11, "lab-packages kubeadm=1.0.0-1.1 kubelet=1.0.0")
+    lab.ssh(12, "lab-packages kubeadm=2.0.0")
+    said = [lab.ssh(number, "kubeadm version").split()[1].split("/")[-2] for number in (11, 12)]
+    assert said == ["1.0.0", "2.0.0"]
+    newest = TOOLS["kubeadm"].version
+    assert [lab.ssh(number, "kubelet --version").split()[1] for number in (11, 12)] == [
+        "v1.0.0",
+        f"v{newest}",
+    ]
+    refused = lab.try_ssh(12, "lab-packages kubelet=3.0.0")
+    assert (refused.returncode, "there is: 1.0.0, 2.0.0" in refused.stderr) == (100, True)
+    # As long as the disk: a boot keeps it, a reinstalled machine has the lab's version.
+    lab.apply(replace(older, boots=older.boots + 1), lab.machine(12))
+    assert lab.ssh(11, "kubelet --version").split()[1] == "v1.0.0"
+    lab.apply(lab.machine(11))
+    assert lab.ssh(11, "kubelet --version").split()[1] == f"v{newest}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from daiku.lab.hosts.guest.boot import TOOLS_SHOWN
@@ -29,13 +29,19 @@ class Programs:
 
     def build(self, progress: Progress, environ: Mapping[str, str] = os.environ) -> None:
         """Find or build everything that hosts run and publish each as it comes. Raises MissingToolError."""
+        self.provide((*KUBERNETES, KWOK), progress, environ)
+
+    def provide(
+        self, tools: Sequence[Tool], progress: Progress, environ: Mapping[str, str] = os.environ
+    ) -> None:
+        """The same for some programs only, or for those of another version: hosts see every version there is."""
 
         def told(line: str) -> None:
             self.tell(line)
             progress(line)
 
         self.tell("it is being looked for")
-        provide_all((*KUBERNETES, KWOK), told, environ, ready=self.publish)
+        provide_all(tools, told, environ, ready=self.publish)
 
     def publish(self, tool: Tool, path: Path) -> None:
         """Show a program to the hosts: a link into the cache, which they see too; else a copy."""

@@ -1,7 +1,7 @@
 """The tools that are built from pinned Go modules when they are not on PATH.
 
 Each module has a folder beside this file with a `go.mod` and a complete `go.sum`: they are the pin. Another version
-of Kubernetes is another folder with its own `Tool`s; `TOOLS` holds those of the newest release.
+of Kubernetes is another folder with its own `Tool`s (`BEFORE`); `TOOLS` holds those of the newest release.
 """
 
 from __future__ import annotations
@@ -49,48 +49,70 @@ PULUMI: Final = Tool(
 )
 
 
-def _kubernetes(name: str, minutes: int, *version_command: str) -> Tool:
+def _kubernetes(version: str, folder: str, name: str, minutes: int, *version_command: str) -> Tool:
     """A program of Kubernetes; of another patch version it would write and accept something else."""
     stamp = "k8s.io/component-base/version"
+    minor = version.split(".")[1]
     return Tool(
         name=name,
         package=f"k8s.io/kubernetes/cmd/{name}",
-        module=_HERE / "kubernetes",
-        version="1.36.3",
-        ldflags=f"-s -w -X {stamp}.gitVersion=v1.36.3 -X {stamp}.gitMajor=1 -X {stamp}.gitMinor=36"
+        module=_HERE / folder,
+        version=version,
+        ldflags=f"-s -w -X {stamp}.gitVersion=v{version} -X {stamp}.gitMajor=1 -X {stamp}.gitMinor={minor}"
         f" -X {stamp}.gitTreeState=clean",
         version_command=version_command or ("--version",),
-        oldest=(1, 36, 3),
-        below=(1, 36, 4),
+        oldest=_numbers(version),
+        below=_numbers(version, 1),
         minutes=minutes,
     )
 
 
-def _etcd(name: str, package: str, *version_command: str) -> Tool:
+def _etcd(version: str, folder: str, name: str, package: str, *version_command: str) -> Tool:
     return Tool(
         name=name,
         package=f"go.etcd.io/etcd/{package}/v3",
-        module=_HERE / "etcd",
-        version="3.6.8",
+        module=_HERE / folder,
+        version=version,
         ldflags="-s -w",
         version_command=version_command,
-        oldest=(3, 6, 8),
-        below=(3, 6, 9),
+        oldest=_numbers(version),
+        below=_numbers(version, 1),
         minutes=1,
     )
 
 
+def _numbers(version: str, later: int = 0) -> Version:
+    """`1.36.3` as numbers, or that many patches later."""
+    major, minor, patch = (int(part) for part in version.split("."))
+    return (major, minor, patch + later)
+
+
+_NEWEST: Final = ("1.36.3", "kubernetes")
+_ETCD: Final = ("3.6.8", "etcd")
+
 KUBERNETES: Final = (
-    _kubernetes("kubeadm", 1, "version", "-o", "short"),
-    _etcd("etcd", "server", "--version"),
-    _kubernetes("kube-apiserver", 5),
-    _kubernetes("kube-controller-manager", 2),
-    _kubernetes("kube-scheduler", 1),
-    _kubernetes("kubectl", 1, "version", "--client"),
-    _etcd("etcdctl", "etcdctl", "version"),
-    _etcd("etcdutl", "etcdutl", "version"),
+    _kubernetes(*_NEWEST, "kubeadm", 1, "version", "-o", "short"),
+    _etcd(*_ETCD, "etcd", "server", "--version"),
+    _kubernetes(*_NEWEST, "kube-apiserver", 5),
+    _kubernetes(*_NEWEST, "kube-controller-manager", 2),
+    _kubernetes(*_NEWEST, "kube-scheduler", 1),
+    _kubernetes(*_NEWEST, "kubectl", 1, "version", "--client"),
+    _etcd(*_ETCD, "etcdctl", "etcdctl", "version"),
+    _etcd(*_ETCD, "etcdutl", "etcdutl", "version"),
 )
 """What a control plane runs, in the order in which the lab's hosts need it."""
+
+_BEFORE: Final = ("1.35.4", "kubernetes-1.35")
+
+BEFORE: Final = (
+    _kubernetes(*_BEFORE, "kubeadm", 1, "version", "-o", "short"),
+    _etcd("3.6.6", "etcd-3.6.6", "etcd", "server", "--version"),
+    _kubernetes(*_BEFORE, "kube-apiserver", 5),
+    _kubernetes(*_BEFORE, "kube-controller-manager", 2),
+    _kubernetes(*_BEFORE, "kube-scheduler", 1),
+)
+"""The minor version before, with the etcd that its kubeadm runs: what an upgrade starts from. Only who asks for these
+builds them; kubectl and etcdctl of the newest release speak with both."""
 
 KWOK: Final = Tool(
     name="kwok",

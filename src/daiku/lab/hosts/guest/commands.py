@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from daiku.lab.hosts.guest import programs
+from daiku.lab.hosts.guest import packages, programs
 
 _SOCKET = "/run/daiku-init.sock"
 
@@ -110,6 +110,7 @@ PROGRAMS: dict[str, Callable[[list[str]], int]] = {
     "/usr/bin/etcdutl": programs.etcdutl,
     "/usr/bin/kwok": programs.kwok,
     "/usr/sbin/lab-nodes": lab_nodes,
+    "/usr/sbin/lab-packages": packages.lab_packages,
 }
 """Where each program stands in a host."""
 

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from daiku.lab.hosts.guest import packages
 from daiku.lab.hosts.guest.kubelet.api import Api, ApiError
-from daiku.lab.hosts.guest.programs import kubernetes_version
 
 ADMIN = Path("/etc/kubernetes/admin.conf")
 ANNOTATION = "kwok.x-k8s.io/node"
@@ -77,7 +77,7 @@ def fake_node(
     info = {
         "architecture": "amd64",
         "containerRuntimeVersion": "kwok://1",
-        "kubeletVersion": f"v{kubernetes_version()}",
+        "kubeletVersion": f"v{packages.version('kubelet')}",
         "operatingSystem": "linux",
         "osImage": "KWOK",
     }

@@ -1,7 +1,7 @@
 """The programs of Kubernetes on a lab host: built outside, shown here read-only as soon as they are there.
 
-The folder holds NAME/VERSION/NAME for each program, `kubernetes` (the version that kubeadm, kubectl and kubelet
-have), `progress` (what is being built) and `failed` (why the building ended).
+The folder holds NAME/VERSION/NAME for each program, `kubernetes` (the version that packages have on a fresh disk),
+`progress` (what is being built) and `failed` (why the building ended).
 """
 
 from __future__ import annotations
@@ -12,23 +12,16 @@ import sys
 import time
 from pathlib import Path
 
+from daiku.lab.hosts.guest import packages
 from daiku.lab.hosts.guest.kubelet import processes
+from daiku.lab.hosts.guest.packages import FOLDER
 
-FOLDER = Path("/usr/lib/daiku-lab/programs")
 _PATIENCE = 20 * 60.0
 _LINE_EVERY = 5.0
 _NO_CONTAINERS = "--ignore-preflight-errors=CRI,ContainerRuntimeVersion,ImagePull,SystemVerification"
 """What kubeadm asks of a container runtime and of cgroups; every other check stays on."""
 
 _IMAGES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
-
-
-def kubernetes_version(folder: Path = FOLDER) -> str:
-    """The version of this host's Kubernetes packages, as `1.36.3`."""
-    try:
-        return (folder / "kubernetes").read_text().strip()
-    except OSError:
-        return "0.0.0"
 
 
 def find(name: str, version: str) -> Path | None:
@@ -95,7 +88,7 @@ def _wait(name: str, who: str = "") -> Path:
     """The program, waiting while it is being built; ends this process when it will not come. `who` waits for it."""
     deadline, told = time.monotonic() + _PATIENCE, 0.0
     while True:
-        version = kubernetes_version() if name.startswith("kube") else "*"
+        version = _version(name)
         path = next(iter(sorted((FOLDER / name).glob(f"{version}/{name}"), reverse=True)), None)
         if path is not None:
             return path
@@ -110,6 +103,13 @@ def _wait(name: str, who: str = "") -> Path:
             sys.stderr.write(f"{who or name} waits until {name} is built: {progress}\n")
             sys.stderr.flush()
         time.sleep(0.2)
+
+
+def _version(name: str) -> str:
+    """The one that this host is to run; a pattern for what has no package of its own. Images are kubeadm's."""
+    if name in packages.NAMES:
+        return packages.version(name)
+    return packages.version("kubeadm") if name.startswith("kube-") else "*"
 
 
 def _line(name: str) -> str:

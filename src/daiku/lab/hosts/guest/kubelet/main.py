@@ -10,7 +10,7 @@ import threading
 import time
 from types import FrameType
 
-from daiku.lab.hosts.guest import programs
+from daiku.lab.hosts.guest import packages, programs
 from daiku.lab.hosts.guest.kubelet.reporter import Reporter
 from daiku.lab.hosts.guest.kubelet.settings import Settings, SettingsError, parse_flags, read
 from daiku.lab.hosts.guest.kubelet.static import StaticPods
@@ -20,7 +20,7 @@ _LOOK_SECONDS = 0.3
 
 def main(arguments: list[str]) -> int:
     """Run until SIGTERM; static pods go on running, as with the real kubelet."""
-    version = programs.kubernetes_version()
+    version = packages.version("kubelet")
     if parse_flags(arguments).get("version"):
         sys.stdout.write(f"Kubernetes v{version}\n")
         return 0
