@@ -277,13 +277,15 @@ def failures_json(cluster: Brought | None) -> list[dict[str, Any]]:
 
 
 def _validation(job: Job, facts: Facts, work: Work) -> None:
-    """What was made is what was planned, and nothing on the machines makes Kubernetes impossible."""
+    """What was made is what was planned, the cluster was built with what cannot change, and nothing on the machines
+    makes Kubernetes impossible."""
     from daiku.apply.phases import run as phases
     from daiku.plan.proof.prove import prove
 
     errors = prove(job.loaded, job.plan, facts).errors
     if errors:
         raise SpecError(errors)
+    job.check_built(work.live().cluster)
     phases.validation(work, work.live())
 
 

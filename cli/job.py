@@ -13,6 +13,7 @@ from daiku.cli.output import Progress
 from daiku.errors import StateError
 
 if TYPE_CHECKING:
+    from daiku.apply.phases.facts import ClusterFacts
     from daiku.ledger.audit import AuditLog
     from daiku.ledger.database import Database
     from daiku.ledger.host_keys import PinnedHostKeys
@@ -106,15 +107,32 @@ class Job:
     def check_standing(self) -> None:
         """SpecError when the file changes what a cluster that stands cannot change. Before the first `up` all is
         free."""
-        from daiku.errors import SpecError
+        if (old := self.standing()) is not None:
+            self._refuse(old)
+
+    def check_built(self, cluster: ClusterFacts | None) -> None:
+        """The same against what the cluster itself says that it was built with; nothing while it does not answer."""
+        from daiku.spec.disruption import as_built
+
+        if cluster is not None:
+            self._refuse(as_built(self.loaded.cluster, cluster.built))
+
+    def standing(self) -> Cluster | None:
+        """The file that the cluster was brought to or begun with; None where that is not remembered: before the first
+        `up`, or when the record was lost, or another version wrote it."""
         from daiku.spec.cluster import Cluster
+
+        if applied := self.applied():
+            return applied[0]
+        try:
+            return Cluster.model_validate_json(self._begun_file.read_text("utf-8"))
+        except (OSError, ValueError):
+            return None
+
+    def _refuse(self, old: Cluster) -> None:
+        from daiku.errors import SpecError
         from daiku.spec.disruption import refusals
 
-        applied = self.applied()
-        try:
-            old = applied[0] if applied else Cluster.model_validate_json(self._begun_file.read_text("utf-8"))
-        except (OSError, ValueError):
-            return
         if faults := refusals(old, self.loaded.cluster, self.loaded.source):
             raise SpecError(faults)
 

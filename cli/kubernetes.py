@@ -91,7 +91,8 @@ def look(job: Job, facts: Facts) -> State:
 
 
 def forecast(job: Job, facts: Facts | None, fresh: frozenset[str] = frozenset()) -> Ahead:
-    """What `up` would do to Kubernetes. `fresh` are machines that it makes (anew) first; before the first `up` all."""
+    """What `up` would do to Kubernetes. `fresh` are machines that it makes (anew) first; before the first `up` all.
+    SpecError: the file changes what the cluster was built with, and no record of ours tells that."""
     from daiku.apply.phases.addons import addons
     from daiku.apply.phases.decide import forecast as decide
     from daiku.apply.phases.facts import HostFacts, Live
@@ -107,6 +108,8 @@ def forecast(job: Job, facts: Facts | None, fresh: frozenset[str] = frozenset())
             every, unmade = machines_ahead(job.plan, facts)
             work.machines = tuple(m for m in every if m.name in fresh or m.name not in unmade)
             work.left_out = dict.fromkeys(fresh, "it is made first")
+            if job.standing() is None:
+                job.check_built(work.live().cluster)
             steps = ahead(work, fresh, removed=False)
             if work.live().cluster is None:
                 return Ahead(steps)

@@ -124,7 +124,7 @@ def apply(
     hosts: tuple[str, ...],
 ) -> None:
     """Bring the hosts (all, or those named) to the configuration. The infrastructure is left alone."""
-    from daiku.cli import fleet
+    from daiku.cli import fleet, standing
     from daiku.cli.job import open_job
 
     job = open_job(file)
@@ -137,6 +137,8 @@ def apply(
     fleet.need_names(hosts, (node.name for node in facts.nodes))
     progress = output.Progress(quiet=as_json)
     with job.exclusively("apply") as run:
+        if job.standing() is None:
+            standing.check(job, facts, progress)
         with progress.step("hosts (SSH)") as step:
             report = fleet.converge(
                 job, facts, progress, only=hosts, run_id=run.id, patience=patience, check=run.check
@@ -161,6 +163,7 @@ def _apply_objects(
     progress = output.Progress(quiet=as_json)
     how = Prune.SAFE
     with job.exclusively("apply") as run, bringup.looking(job, facts) as work:
+        job.check_built(work.live().cluster)
         if prune:
             with progress.waiting("looking for what is wanted no more"):
                 rehearsal = objects.converge(job, work, progress, charts, dry_run=True, prune=Prune.SAFE)

@@ -54,7 +54,7 @@ def up(
     """
     from daiku.apply import planfile
     from daiku.apply.saved import Approval, check_source
-    from daiku.cli import bringup, consent, fleet, infra
+    from daiku.cli import bringup, consent, fleet, infra, standing
     from daiku.cli import saved as saved_plans
     from daiku.cli.farewell import farewell
     from daiku.cli.job import open_job
@@ -71,6 +71,8 @@ def up(
     about = {"saved_plan": saved.digest()} if saved else {}
     with job.exclusively("up", **about) as run:
         engine = job.engine(progress)
+        if job.standing() is None:
+            standing.check(job, job.facts() or engine.outputs(), progress)
         if saved:
             saved_plans.check(job, saved, engine, progress, refresh=not no_refresh, until=until)
         if not yes:

@@ -168,6 +168,6 @@ def test_add_ons_are_not_applied_to_a_cluster_that_is_anothers_now(
     work.teller = bringup.Silent()
     monkeypatch.setattr(bringup.Silent, "step", quietly)
     monkeypatch.setattr("daiku.apply.phases.addons.converge", converge)
-    job: Any = SimpleNamespace(plan=work.plan)
+    job: Any = SimpleNamespace(plan=work.plan, given=None)
     with pytest.raises(LockHeldError):
         bringup.apply_addons(job, work, output.Progress(quiet=True), lost)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -16,7 +16,9 @@ from daiku.spec.defaults import fill
 from daiku.spec.machines import GpuNode, GpuPool
 from daiku.spec.platform import Registry, Tenant
 from daiku.spec.source import Path, Source
-from daiku.spec.walk import settings
+from daiku.spec.walk import key, settings
+
+_M = TypeVar("_M", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,14 @@ def compare(old: Cluster, new: Cluster) -> tuple[Change, ...]:
     return tuple(_models(fill(old), fill(new), ()))
 
 
+def as_built(cluster: Cluster, built: Mapping[tuple[str, ...], str | int]) -> Cluster:
+    """The file of a cluster of which is known, by paths in the file, what it was built with; else it is as `cluster`.
+    KeyError: no such setting."""
+    for path, value in built.items():
+        cluster = _with(cluster, path, value)
+    return cluster
+
+
 def refusals(old: Cluster, new: Cluster, source: Source) -> tuple[Fault, ...]:
     """A fault in the new file (`source`) for each setting that a cluster built as `old` cannot take."""
     return tuple(
@@ -86,6 +96,14 @@ def refusals(old: Cluster, new: Cluster, source: Source) -> tuple[Fault, ...]:
         for change in compare(old, new)
         if change.refused
     )
+
+
+def _with(model: _M, path: tuple[str, ...], value: str | int) -> _M:
+    """The model with another value at `path`, which is not looked at: it is only compared."""
+    names = {key(name, field): name for name, field in type(model).model_fields.items()}
+    name = names[path[0]]
+    inner = value if len(path) == 1 else _with(getattr(model, name), path[1:], value)
+    return model.model_copy(update={name: inner})
 
 
 def _words(value: Any) -> str:

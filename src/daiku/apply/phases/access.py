@@ -17,6 +17,8 @@ from daiku.wire.kubernetes import Credentials, KubernetesApi, connect
 from daiku.wire.tunnel import Address, Tunnel
 
 ADMIN = "/etc/kubernetes/admin.conf"
+IN_EVERY_CERTIFICATE = "kubernetes"
+"""A name that kubeadm puts into every API server's certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +43,11 @@ def api_access(plan: Plan, reach: Reach, planes: Sequence[str]) -> Generator[Acc
     host, _, port = plan.api_endpoint.rpartition(":")
     own: list[Address] = [(plan.node(name).address, API_PORT) for name in planes]
     with contextlib.ExitStack() as stack:
-        for addresses in ([(host, int(port))], own):
+        # The balancer's address may not be the one that the certificates were made for; this name is in each of them.
+        for addresses, name in (([(host, int(port))], host), (own, IN_EVERY_CERTIFICATE)):
             tunnel = Tunnel(reach.jump, addresses)
             credentials = Credentials.from_kubeconfig(
-                config, server=f"https://127.0.0.1:{tunnel.port}", tls_server_name=host
+                config, server=f"https://127.0.0.1:{tunnel.port}", tls_server_name=name
             )
             inner = contextlib.ExitStack()
             inner.enter_context(tunnel)

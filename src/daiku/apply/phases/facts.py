@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from daiku.apply.phases.built import Built
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -103,11 +105,13 @@ RIGHTS = "the administrator's rights"
 @dataclass(frozen=True, slots=True)
 class ClusterFacts:
     """What the API says. `missing` are the parts of `kubeadm init` that are not there; `leftovers` are Secrets
-    (namespace kube-system) of joins that are over."""
+    (namespace kube-system) of joins that are over. `built` are the settings that it was built with and that cannot
+    change."""
 
     nodes: Mapping[str, NodeSeen] = field(default_factory=dict[str, NodeSeen])
     missing: tuple[str, ...] = ()
     leftovers: tuple[str, ...] = ()
+    built: Built = field(default_factory=dict[tuple[str, ...], str | int])
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from daiku.apply.phases.access import Access, api_access
+from daiku.apply.phases.built import built_with
 from daiku.apply.phases.consent import Anything
 from daiku.apply.phases.decide import Machine, Step
 from daiku.apply.phases.facts import RIGHTS, ClusterFacts, HostFacts, Live, NodeSeen
@@ -33,8 +34,9 @@ from daiku.plan.model import Plan
 from daiku.render.bundle import HostBundle
 from daiku.wire.kubernetes import KubernetesApi, Object
 
+CONFIGURATION = ("kube-system", "kubeadm-config")
 PARTS = (
-    ("kube-system", "kubeadm-config"),
+    CONFIGURATION,
     ("kube-system", "kubelet-config"),
     ("kube-public", "cluster-info"),
     ("kube-system", "coredns"),
@@ -178,12 +180,11 @@ class Work:
 def cluster_facts(api: KubernetesApi) -> ClusterFacts:
     """What the API says of nodes, of `kubeadm init` and of join secrets. No Secret's content is kept. ApiError."""
     nodes = {node.name: node for node in (node_seen(body) for body in api.list("v1", "Node"))}
-    missing = [
-        f"{namespace}/{name}"
-        for namespace, name in PARTS
-        if api.get("v1", "ConfigMap", name, namespace) is None
-    ]
-    return ClusterFacts(nodes, tuple(missing), join_secrets(api))
+    parts = {(namespace, name): api.get("v1", "ConfigMap", name, namespace) for namespace, name in PARTS}
+    missing = tuple(f"{namespace}/{name}" for (namespace, name), body in parts.items() if body is None)
+    configuration = parts[CONFIGURATION]
+    built = built_with((configuration or {}).get("data", {}).get("ClusterConfiguration", ""))
+    return ClusterFacts(nodes, missing, join_secrets(api), built)
 
 
 def join_secrets(api: KubernetesApi) -> tuple[str, ...]:
