@@ -26,6 +26,12 @@ def test_volumes_are_mounted_on_gpu_servers_in_spite_of_their_taint() -> None:
     assert PLAN.by_role("gpu")[0].taints
 
 
+def test_no_program_waits_for_snapshots_that_the_cluster_does_not_know() -> None:
+    # The default for file systems is another than for block devices.
+    assert read(TREE, "41-ceph-csi/values.yaml")["drivers"]["cephfs"]["snapshotPolicy"] == "none"
+    assert not [path for path, file in TREE.items() if b"snapshot.storage.k8s.io" in file.content]
+
+
 def test_virtual_functions_are_made_on_machines_without_the_role_worker() -> None:
     # Without a selector the operator takes nodes of the role `worker`, for its daemon as for its policies.
     (config,) = objects(TREE, "SriovOperatorConfig")
