@@ -174,8 +174,10 @@ def test_an_object_of_an_unknown_kind_waits_for_its_chart(place: Place) -> None:
         "metadata": {"name": "default", "namespace": place.name},
         "spec": {"clusterQueue": "a"},
     }
+    rehearsed = place.converge(place.namespace(), queue, dry_run=True)
     report = place.converge(place.namespace(), queue)
     (waiting,) = report.waiting
+    assert (rehearsed.waiting, rehearsed.changes) == (report.waiting, report.changes)
     assert (waiting.ref, waiting.chart) == (ref_of(queue), "kueue")
     assert not report.failures
     report.check()

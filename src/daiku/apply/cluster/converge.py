@@ -183,12 +183,13 @@ class _Run:
                 self.failures.append(Failure(one.ref, error, one.source))
 
     def _apply(self, one: Wanted) -> None:
-        if self._pending & self._needs[one.ref]:
+        how = self._api.kind(one.api_version, one.ref.kind)
+        coming = self._pending & self._needs[one.ref]
+        if coming and (how or any(need.kind == "CustomResourceDefinition" for need in coming)):
             # A rehearsal cannot show the server an object whose namespace or definition is only to come.
             self._pending.add(one.ref)
             self.changes.append(ObjectChange(one.ref, "create", source=one.source, checked=False))
             return
-        how = self._api.kind(one.api_version, one.ref.kind)
         if how is None:
             chart = chart_of(one.ref.group)
             self._stopped[one.ref] = f"waits for chart {chart}" if chart else "waits for its definition"
