@@ -95,7 +95,7 @@ def test_a_second_run_changes_nothing(lab: Rehearsal) -> None:
     assert not any(host["changed"] for host in again["fleet"]["hosts"])
     assert lab.writes() == before
     ahead = lab.ok("--lab", "plan", "--json", "--until", "checks").json["kubernetes"]
-    assert ahead == {"phases": [], "steps": [], "stop": None}
+    assert ahead == {"phases": [], "steps": [], "stop": None, "objects": []}
 
 
 @pytest.mark.usefixtures("cluster")
