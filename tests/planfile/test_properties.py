@@ -17,8 +17,9 @@ from daiku.apply.saved import Approval, deviations, moved, refuse
 from daiku.errors import HostError, StalePlanError, StateError
 from tests.apply.rehearsal import bundle_of, file, live, noting, run, wanted
 from tests.planfile.worlds import WANTED, WORLDS, Wanted, World, plan
+from tests.sweeps import swept
 
-MANY = settings(max_examples=1500, deadline=None)
+FEW, MANY = 100, 1500
 
 
 def carry_out(
@@ -41,8 +42,7 @@ def carry_out(
     return made, reports
 
 
-@MANY
-@given(world=WORLDS, target=WANTED)
+@swept(FEW, MANY, world=WORLDS, target=WANTED)
 def test_what_was_made_is_what_was_planned_and_the_next_plan_is_empty(world: World, target: Wanted) -> None:
     saved = plan(world, target)
     fresh = {host.host: dict(host.files) for host in saved.fresh}
@@ -57,8 +57,7 @@ def test_what_was_made_is_what_was_planned_and_the_next_plan_is_empty(world: Wor
     assert not plan(world, target)
 
 
-@MANY
-@given(world=WORLDS, other=WORLDS, target=WANTED)
+@swept(FEW, MANY, world=WORLDS, other=WORLDS, target=WANTED)
 def test_in_another_world_nothing_is_done_and_what_moved_is_named(
     world: World, other: World, target: Wanted
 ) -> None:
@@ -80,8 +79,7 @@ def test_in_another_world_nothing_is_done_and_what_moved_is_named(
         assert any(line.startswith(f"{host}:") for line in lines)
 
 
-@MANY
-@given(world=WORLDS, target=WANTED, data=st.data())
+@swept(FEW, MANY, world=WORLDS, target=WANTED, data=st.data())
 def test_a_host_that_moves_at_the_last_moment_is_left_alone(
     world: World, target: Wanted, data: st.DataObject
 ) -> None:
