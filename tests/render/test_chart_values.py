@@ -67,6 +67,10 @@ def test_every_list_is_used_and_knows_what_the_chart_is_given(chart: str) -> Non
     assert [unknown_keys(known(chart), one) for one in given] == [()] * len(given)
 
 
+def test_the_release_pins_the_charts_that_are_installed_and_no_others() -> None:
+    assert [name for name, _ in plan().release.charts] == LISTED
+
+
 @pytest.mark.parametrize("chart", LISTED)
 def test_a_list_is_of_the_version_that_the_release_pins(chart: str) -> None:
     pinned = dict(plan().release.charts)
@@ -159,9 +163,12 @@ def test_the_message_names_the_key_that_was_meant() -> None:
 
 
 def test_a_chart_that_nobody_listed_is_refused() -> None:
-    with pytest.raises(RenderError, match="nobody has listed which values chart jobset has") as caught:
-        chart_parts(plan(), "99-jobset", "jobset", "x", "cluster/cache/fluid-values.yaml.j2")
-    assert "known_keys/jobset.txt" in caught.value.hint
+    made = plan()
+    release = made.release.model_copy(update={"charts": (*made.release.charts, ("unseen", "1.0.0"))})
+    made = made.model_copy(update={"release": release})
+    with pytest.raises(RenderError, match="nobody has listed which values chart unseen has") as caught:
+        chart_parts(made, "99-unseen", "unseen", "x", "cluster/cache/fluid-values.yaml.j2")
+    assert "known_keys/unseen.txt" in caught.value.hint
     assert caught.value.exit_code == 16
 
 
