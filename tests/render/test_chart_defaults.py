@@ -26,6 +26,14 @@ def test_volumes_are_mounted_on_gpu_servers_in_spite_of_their_taint() -> None:
     assert PLAN.by_role("gpu")[0].taints
 
 
+def test_controllers_of_the_fast_tier_leave_gpu_servers_alone() -> None:
+    # They tolerate every taint by default; the plugin that mounts must.
+    values = read(TREE, "50-fluid/values.yaml")
+    controllers = [values["dataset"], values["fluidapp"], values["webhook"], *values["runtime"].values()]
+    assert [controller["tolerations"] for controller in controllers] == [[]] * 5
+    assert "csi" not in values
+
+
 def test_no_program_waits_for_snapshots_that_the_cluster_does_not_know() -> None:
     # The default for file systems is another than for block devices.
     assert read(TREE, "41-ceph-csi/values.yaml")["drivers"]["cephfs"]["snapshotPolicy"] == "none"
