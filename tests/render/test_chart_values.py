@@ -173,5 +173,5 @@ def test_a_chart_that_nobody_listed_is_refused() -> None:
 
 
 def test_values_of_another_chart_are_refused() -> None:
-    with pytest.raises(RenderError, match=r"rook-ceph .* has no value runtime"):
+    with pytest.raises(RenderError, match=r"rook-ceph .* has no value dataset, .*runtime"):
         chart_parts(plan(), "40-rook", "rook-ceph", "x", "cluster/cache/fluid-values.yaml.j2")
