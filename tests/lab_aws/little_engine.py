@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pulumi
@@ -29,13 +30,15 @@ class NoInterrupt:
         del seconds
 
 
+@cache
+def api(region: str) -> Aws:
+    """moto in process. Clients know nothing of what was made with them, and take long to make."""
+    return Aws(region, access_key="lab", secret_key="lab", attempts=1)
+
+
 def cloud(region: str = "ap-northeast-1") -> Cloud:
     """Handlers' context over moto in process."""
-    return Cloud(
-        region=region,
-        connect=lambda name: Aws(name, access_key="lab", secret_key="lab", attempts=1),
-        interrupt=NoInterrupt(),
-    )
+    return Cloud(region=region, connect=api, interrupt=NoInterrupt())
 
 
 def waiting_interface(plan: Plan) -> None:

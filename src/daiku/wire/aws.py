@@ -85,6 +85,7 @@ class Aws:
             read_timeout=60,
             s3={"addressing_style": "path"} if endpoint_url else None,
         )
+        self._session: boto3.session.Session | None = None
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
 
@@ -128,8 +129,10 @@ class Aws:
     def _client(self, service: str) -> Any:
         with self._lock:
             if service not in self._clients:
-                session = boto3.session.Session(region_name=self._region, **self._keys)
-                self._clients[service] = session.client(
+                # One session: each reads AWS's list of all endpoints anew, a tenth of a second.
+                if self._session is None:
+                    self._session = boto3.session.Session(region_name=self._region, **self._keys)
+                self._clients[service] = self._session.client(
                     service,  # pyright: ignore[reportArgumentType, reportCallIssue]
                     endpoint_url=self._endpoint_url,
                     config=self._config,
