@@ -15,19 +15,14 @@ class KeyPair(Ec2Kind):
     """Its ID in Pulumi is its name."""
 
     type = kind("ec2/keyPair:KeyPair", fixed("keyName"), fixed("publicKey"), TAGS, output("keyPairId"))
-    noun, described, listed, ids, id = "key-pair", "describe_key_pairs", "KeyPairs", "KeyNames", "KeyName"
+    noun, creates, described = "key-pair", "import_key_pair", "describe_key_pairs"
+    listed, ids, id = "KeyPairs", "KeyNames", "KeyName"
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2",
-            "import_key_pair",
-            KeyName=inputs["keyName"],
-            PublicKeyMaterial=inputs["publicKey"].encode(),
-            TagSpecifications=self.marked(hint, inputs),
-        )
-        return str(made["KeyName"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {"KeyName": inputs["keyName"], "PublicKeyMaterial": inputs["publicKey"].encode()}
+
+    def made(self, answer: Json) -> str:
+        return str(answer["KeyName"])
 
     def look(self, cloud: Cloud, ident: str, known: Props) -> Props:
         item = self.item(cloud, ident)
@@ -69,13 +64,8 @@ class Instance(Ec2Kind):
         output("publicIp"),
         output("instanceState"),
     )
-    noun, described, listed, ids, id = (
-        "instance",
-        "describe_instances",
-        "Reservations",
-        "InstanceIds",
-        "InstanceId",
-    )
+    noun, creates, described = "instance", "run_instances", "describe_instances"
+    listed, ids, id = "Reservations", "InstanceIds", "InstanceId"
     gone = frozenset({"terminated", "shutting-down"})
 
     def found(self, cloud: Cloud, hint: Hint) -> str | None:
@@ -92,9 +82,7 @@ class Instance(Ec2Kind):
     def state_of(self, item: Json) -> str:
         return str(item["State"]["Name"])
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
+    def order(self, hint: Hint, inputs: Props) -> Json:
         nic = {
             "DeviceIndex": 0,
             "SubnetId": inputs["subnetId"],
@@ -111,18 +99,17 @@ class Instance(Ec2Kind):
             ebs = {key[0].upper() + key[1:]: value for key, value in disk.items()}
             ebs["DeleteOnTermination"] = True  # as pulumi-aws asks for; moto keeps the volume without it
             more["BlockDeviceMappings"] = [{"DeviceName": ROOT_DEVICE, "Ebs": ebs}]
-        made = cloud.call(
-            "ec2",
-            "run_instances",
-            ImageId=inputs["ami"],
-            InstanceType=inputs["instanceType"],
-            MinCount=1,
-            MaxCount=1,
-            NetworkInterfaces=[nic],
-            TagSpecifications=self.marked(hint, inputs),
+        return {
+            "ImageId": inputs["ami"],
+            "InstanceType": inputs["instanceType"],
+            "MinCount": 1,
+            "MaxCount": 1,
+            "NetworkInterfaces": [nic],
             **more,
-        )
-        return str(made["Instances"][0]["InstanceId"])
+        }
+
+    def made(self, answer: Json) -> str:
+        return str(answer["Instances"][0]["InstanceId"])
 
     def finish(self, cloud: Cloud, ident: str, inputs: Props) -> None:
         cloud.wait(f"instance {ident}", lambda: self.state_of(self.item(cloud, ident)) == "running")

@@ -15,6 +15,8 @@ class Ec2Kind(Kind):
     """`noun` is the type in tag specifications; the rest says how boto names it."""
 
     noun: ClassVar[str]
+    creates: ClassVar[str]
+    """`create_vpc`."""
     described: ClassVar[str]
     """`describe_vpcs`."""
     listed: ClassVar[str]
@@ -25,6 +27,22 @@ class Ec2Kind(Kind):
     """`VpcId`: the key of an item's ID."""
     gone: ClassVar[frozenset[str]] = frozenset()
     """States in which an item is no more, though it is still listed."""
+
+    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
+        if found := self.found(cloud, hint):
+            return found
+        marked = self.marked(hint, inputs)
+        return self.made(
+            cloud.call("ec2", self.creates, **self.order(hint, inputs), TagSpecifications=marked)
+        )
+
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        """What `creates` is asked for, besides the tags."""
+        raise NotImplementedError
+
+    def made(self, answer: Json) -> str:
+        """The ID in the answer of `creates`, which holds the item by its name in the singular."""
+        return str(answer[self.listed.removesuffix("s")][self.id])
 
     def found(self, cloud: Cloud, hint: Hint) -> str | None:
         """The ID of what a killed run made for this resource of the program."""

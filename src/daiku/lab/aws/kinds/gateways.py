@@ -29,21 +29,12 @@ class VpnGateway(Ec2Kind):
     type = kind(
         "ec2/vpnGateway:VpnGateway", fixed("vpcId"), fixed("amazonSideAsn", default=str(DEFAULT_ASN)), TAGS
     )
-    noun, described, listed = "vpn-gateway", "describe_vpn_gateways", "VpnGateways"
-    ids, id = "VpnGatewayIds", "VpnGatewayId"
+    noun, creates, described = "vpn-gateway", "create_vpn_gateway", "describe_vpn_gateways"
+    listed, ids, id = "VpnGateways", "VpnGatewayIds", "VpnGatewayId"
     gone = frozenset({"deleted", "deleting"})
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2",
-            "create_vpn_gateway",
-            Type="ipsec.1",
-            AmazonSideAsn=int(inputs["amazonSideAsn"]),
-            TagSpecifications=self.marked(hint, inputs),
-        )
-        return str(made["VpnGateway"]["VpnGatewayId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {"Type": "ipsec.1", "AmazonSideAsn": int(inputs["amazonSideAsn"])}
 
     def finish(self, cloud: Cloud, ident: str, inputs: Props) -> None:
         if not self._vpc(self.item(cloud, ident)):
@@ -100,21 +91,15 @@ class TransitGateway(Ec2Kind):
         TAGS,
         output("arn"),
     )
-    noun, described, listed = "transit-gateway", "describe_transit_gateways", "TransitGateways"
-    ids, id = "TransitGatewayIds", "TransitGatewayId"
+    noun, creates, described = "transit-gateway", "create_transit_gateway", "describe_transit_gateways"
+    listed, ids, id = "TransitGateways", "TransitGatewayIds", "TransitGatewayId"
     gone = frozenset({"deleted", "deleting"})
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2",
-            "create_transit_gateway",
-            Description=inputs["description"],
-            Options={"AmazonSideAsn": inputs["amazonSideAsn"]},
-            TagSpecifications=self.marked(hint, inputs),
-        )
-        return str(made["TransitGateway"]["TransitGatewayId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {
+            "Description": inputs["description"],
+            "Options": {"AmazonSideAsn": inputs["amazonSideAsn"]},
+        }
 
     def look(self, cloud: Cloud, ident: str, known: Props) -> Props:
         item = self.item(cloud, ident)

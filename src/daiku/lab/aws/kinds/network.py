@@ -33,15 +33,11 @@ class Vpc(Ec2Kind):
         TAGS,
         output("arn"),
     )
-    noun, described, listed, ids, id = "vpc", "describe_vpcs", "Vpcs", "VpcIds", "VpcId"
+    noun, creates, described = "vpc", "create_vpc", "describe_vpcs"
+    listed, ids, id = "Vpcs", "VpcIds", "VpcId"
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2", "create_vpc", CidrBlock=inputs["cidrBlock"], TagSpecifications=self.marked(hint, inputs)
-        )
-        return str(made["Vpc"]["VpcId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {"CidrBlock": inputs["cidrBlock"]}
 
     def finish(self, cloud: Cloud, ident: str, inputs: Props) -> None:
         for name in ("EnableDnsSupport", "EnableDnsHostnames"):
@@ -75,20 +71,15 @@ class Subnet(Ec2Kind):
         TAGS,
         output("arn"),
     )
-    noun, described, listed, ids, id = "subnet", "describe_subnets", "Subnets", "SubnetIds", "SubnetId"
+    noun, creates, described = "subnet", "create_subnet", "describe_subnets"
+    listed, ids, id = "Subnets", "SubnetIds", "SubnetId"
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2",
-            "create_subnet",
-            VpcId=inputs["vpcId"],
-            CidrBlock=inputs["cidrBlock"],
-            AvailabilityZone=inputs["availabilityZone"],
-            TagSpecifications=self.marked(hint, inputs),
-        )
-        return str(made["Subnet"]["SubnetId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {
+            "VpcId": inputs["vpcId"],
+            "CidrBlock": inputs["cidrBlock"],
+            "AvailabilityZone": inputs["availabilityZone"],
+        }
 
     def look(self, cloud: Cloud, ident: str, known: Props) -> Props:
         item = self.item(cloud, ident)
@@ -106,14 +97,11 @@ class Subnet(Ec2Kind):
 
 class InternetGateway(Ec2Kind):
     type = kind("ec2/internetGateway:InternetGateway", fixed("vpcId"), TAGS)
-    noun, described, listed = "internet-gateway", "describe_internet_gateways", "InternetGateways"
-    ids, id = "InternetGatewayIds", "InternetGatewayId"
+    noun, creates, described = "internet-gateway", "create_internet_gateway", "describe_internet_gateways"
+    listed, ids, id = "InternetGateways", "InternetGatewayIds", "InternetGatewayId"
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call("ec2", "create_internet_gateway", TagSpecifications=self.marked(hint, inputs))
-        return str(made["InternetGateway"]["InternetGatewayId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {}
 
     def finish(self, cloud: Cloud, ident: str, inputs: Props) -> None:
         if not self.item(cloud, ident).get("Attachments"):
@@ -132,19 +120,11 @@ class InternetGateway(Ec2Kind):
 
 class RouteTable(Ec2Kind):
     type = kind("ec2/routeTable:RouteTable", fixed("vpcId"), TAGS)
-    noun, described, listed = "route-table", "describe_route_tables", "RouteTables"
-    ids, id = "RouteTableIds", "RouteTableId"
+    noun, creates, described = "route-table", "create_route_table", "describe_route_tables"
+    listed, ids, id = "RouteTables", "RouteTableIds", "RouteTableId"
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2",
-            "create_route_table",
-            VpcId=inputs["vpcId"],
-            TagSpecifications=self.marked(hint, inputs),
-        )
-        return str(made["RouteTable"]["RouteTableId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {"VpcId": inputs["vpcId"]}
 
     def look(self, cloud: Cloud, ident: str, known: Props) -> Props:
         item = self.item(cloud, ident)
@@ -258,26 +238,18 @@ class SecurityGroup(Ec2Kind):
         TAGS,
         output("arn"),
     )
-    noun, described, listed, ids, id = (
-        "security-group",
-        "describe_security_groups",
-        "SecurityGroups",
-        "GroupIds",
-        "GroupId",
-    )
+    noun, creates, described = "security-group", "create_security_group", "describe_security_groups"
+    listed, ids, id = "SecurityGroups", "GroupIds", "GroupId"
 
-    def make(self, cloud: Cloud, hint: Hint, inputs: Props) -> str:
-        if found := self.found(cloud, hint):
-            return found
-        made = cloud.call(
-            "ec2",
-            "create_security_group",
-            GroupName=inputs.get("name") or hint.name,
-            Description=inputs["description"],
-            VpcId=inputs["vpcId"],
-            TagSpecifications=self.marked(hint, inputs),
-        )
-        return str(made["GroupId"])
+    def order(self, hint: Hint, inputs: Props) -> Json:
+        return {
+            "GroupName": inputs.get("name") or hint.name,
+            "Description": inputs["description"],
+            "VpcId": inputs["vpcId"],
+        }
+
+    def made(self, answer: Json) -> str:
+        return str(answer["GroupId"])
 
     def finish(self, cloud: Cloud, ident: str, inputs: Props) -> None:
         item = self.item(cloud, ident)
