@@ -54,8 +54,8 @@ def kubelet(api: KubernetesApi, authority: Authority, node: str, logs: dict[str,
 
 
 @contextmanager
-def node_at(api: KubernetesApi, name: str, port: int) -> Generator[None]:
-    """A Node whose kubelet is said to listen at that port of loopback; gone when the block ends."""
+def node_at(api: KubernetesApi, name: str, port: int | None) -> Generator[None]:
+    """A Node whose kubelet is said to listen at that port of loopback, or never told; gone when the block ends."""
     body = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}}
     api.call("POST", "/api/v1/nodes", body=body)
     try:
@@ -63,7 +63,8 @@ def node_at(api: KubernetesApi, name: str, port: int) -> Generator[None]:
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
         }
-        api.call("PATCH", f"/api/v1/nodes/{name}/status", body={"status": status}, headers=STATUS)
+        if port is not None:
+            api.call("PATCH", f"/api/v1/nodes/{name}/status", body={"status": status}, headers=STATUS)
         yield
     finally:
         api.delete(body)

@@ -154,20 +154,24 @@ def test_what_has_no_log_is_a_state(api: KubernetesApi, plane: ControlPlane) -> 
     with (
         cluster(api, plane, {"d-0": printed("diag", log("diag-3.json"), FIRST)}, {}),
         node_at(api, "dark", 1),
+        node_at(api, "played", None),
     ):
         put(api, "h100-diag", "d-0", FIRST)
         put(api, "h100-diag", "d-1", SECOND)
         put(api, "h100-diag", "d-2", "dark", "Running")
         put(api, "h100-diag", "d-3", phase="Pending")
+        put(api, "h100-diag", "d-4", "played")
         proof = look(PLAN, api)
     assert proof is not None
     assert [(one.pod, one.node, one.phase) for one in proof.silent] == [
         ("d-1", SECOND, "Succeeded"),
         ("d-2", "dark", "Running"),
         ("d-3", "", "Pending"),
+        ("d-4", "played", "Succeeded"),
     ]
     whys = {one.pod: one.why for one in proof.silent}
     assert "connection refused" in whys["d-2"]
+    assert whys["d-4"] == "its node tells no address at which its kubelet could be asked"
     assert all(whys.values())
     diag = {o.where: o.verdict for o in proof.acceptance.outcomes if o.check == "diag"}
     assert diag == {FIRST: "passed", SECOND: "missing"}

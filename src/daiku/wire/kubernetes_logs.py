@@ -12,6 +12,8 @@ from daiku.wire.kubernetes import KubernetesApi, Object
 MOST_BYTES = 4 << 20
 """Of one pod's log, from its beginning."""
 _THREADS = 16
+_NO_ADDRESS = "no preferred addresses found"
+"""The API server's words for a Node whose kubelet never told where it is, as those that a simulation plays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,4 +55,6 @@ def _read(api: KubernetesApi, pod: Object, most_bytes: int) -> PodLog:
             text, why = api.log(str(metadata["namespace"]), name, most_bytes=most_bytes), ""
         except ApiError as error:
             why = error.message
+            if _NO_ADDRESS in why:
+                why = "its node tells no address at which its kubelet could be asked"
     return PodLog(name, dict(metadata.get("labels") or {}), node, phase, text, why)
