@@ -70,10 +70,12 @@ class Sshd:
     def endpoint(self, user: str = "root") -> Endpoint:
         return Endpoint("127.0.0.1", self.port, user)
 
-    def drop(self) -> None:
-        """Cut every connection, as a machine that loses power does."""
+    def drop(self, number: int | None = None) -> None:
+        """Cut every connection, as a machine that loses power does, or only that `number`."""
         with self._lock:
             transports, self._transports = self._transports, []
+            if number is not None:
+                transports, self._transports = [transports.pop(number)], transports
         for transport in transports:
             transport.close()
 

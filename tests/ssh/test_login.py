@@ -75,10 +75,12 @@ def test_through_a_chain_of_bastions_which_closes_with_the_session(tmp_path: Pat
         ) as session:
             assert session.run("echo in").stdout == b"in\n"
             assert (first.forwards, second.forwards, last.connections) == (1, 1, 1)
+            way = session._below
+            assert [bastion.alive for bastion in way] == [True, True]
         gates = [f"a@127.0.0.1:{first.port}", f"b@127.0.0.1:{second.port}"]
         assert made == [*gates, "n1"]
         assert set(pins.keys) == {*gates, "n1"}
-        assert [t for t in session._below if t.alive] == []
+        assert [bastion.alive for bastion in way] == [False, False]
         last.close()
         with pytest.raises(HostUnreachableError, match=r"via bastion b@.*via bastion a@"):
             connect("n1", last.endpoint(), key_file=login, host_keys=pins)

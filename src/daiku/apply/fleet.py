@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from daiku.apply.bastion import HOSTS_A_WAY, Bastion, cut_off
 from daiku.apply.converge import CONFIRM_SECONDS, REBOOT_SECONDS, Approve, SecretOf, StoppedError, converge
 from daiku.apply.conversation import SILENCE_SECONDS
 from daiku.apply.report import FleetReport, HostReport
@@ -50,6 +51,7 @@ class Settings:
     lost; `retries`: how often a connection that is lost before anything changed is made anew; `confirm`: how long after
     a new network a host waits to be reached before it takes that network back. `budget`: once so many hosts have
     failed, no further one is begun; None: all are. `root`: a folder to take for the root of every host, in rehearsals.
+    `hosts_a_way`: hosts at a time on one connection to the bastion.
     """
 
     parallel: int = 16
@@ -60,6 +62,7 @@ class Settings:
     confirm: float = CONFIRM_SECONDS
     budget: int | None = None
     root: str = "/"
+    hosts_a_way: int = HOSTS_A_WAY
 
 
 @dataclass
@@ -75,10 +78,12 @@ class _Work:
     approve: Approve
     secrets: SecretOf | None
     check: Callable[[], None]
+    bastion: Bastion | None = None
     stop: threading.Event = field(default_factory=threading.Event)
     lock: threading.Lock = field(default_factory=threading.Lock)
     told: threading.Lock = field(default_factory=threading.Lock)
     connections: int = 0
+    abandoned: bool = False
     sessions: set[Session] = field(default_factory=set[Session])
     failed: int = 0
     lost: LockHeldError | None = None
@@ -113,23 +118,18 @@ class _Work:
         with self.lock:
             self.connections += 1
 
-    def connect(self, target: Target, jump: Session | None, patience: float) -> Session:
-        """Log in; while the host does not answer, again until `patience` seconds are over."""
+    def connect(self, target: Target, patience: float) -> Session:
+        """Log in; while the host does not answer, again until `patience` seconds are over.
+
+        HostError: of the host, or of the bastion when that cannot be used.
+        """
         end = time.monotonic() + patience
         pause = 0.5
         while True:
             try:
-                session = connect(
-                    target.name,
-                    target.endpoint,
-                    key_file=self.key_file,
-                    jump=jump,
-                    host_keys=self.host_keys,
-                    timeout=self.settings.timeout,
-                    on_connect=self.count,
-                )
+                session = self._log_in(target)
             except HostUnreachableError as error:
-                if time.monotonic() + pause > end or (jump is not None and not jump.alive):
+                if time.monotonic() + pause > end:
                     raise
                 self.tell(target.name, "wait", error.message)
                 if self.stop.wait(pause):
@@ -138,11 +138,45 @@ class _Work:
             else:
                 with self.lock:
                     self.sessions.add(session)
+                if self.abandoned:
+                    session.close()
                 return session
+
+    def _log_in(self, target: Target) -> Session:
+        """Once; again over another way when the way through the bastion was lost meanwhile."""
+        bastion = self.bastion if self.bastion is not None and self.bastion.name != target.name else None
+        retries = self.settings.retries
+        while True:
+            if self.abandoned:
+                raise HostUnreachableError(
+                    "not tried again: the run was left", host=target.name, step="connect"
+                )
+            place = bastion.place() if bastion is not None else None
+            try:
+                session = connect(
+                    target.name,
+                    target.endpoint,
+                    key_file=self.key_file,
+                    jump=place.session if place is not None else None,
+                    host_keys=self.host_keys,
+                    timeout=self.settings.timeout,
+                    on_connect=self.count,
+                )
+            except BaseException as error:
+                if place is None:
+                    raise
+                place.close()
+                unreachable = isinstance(error, HostUnreachableError)
+                if retries <= 0 or not unreachable or not place.session.lost():
+                    raise
+                retries -= 1
+            else:
+                return session.owns([place]) if place is not None else session
 
     def abandon(self) -> None:
         """Cut every connection: what runs on a host goes on there, but nobody waits for it."""
         with self.lock:
+            self.abandoned = True
             for session in self.sessions:
                 session.close()
 
@@ -182,22 +216,22 @@ def run(
     names = [host.name for host in chosen]
     if bastion is not None and bastion.name in bundles:
         names.insert(0, bastion.name)
-    jump: Session | None = None
     interrupted = False
     try:
         if bastion is not None and names:
-            jump = _guarded(bastion.name, lambda: work.connect(bastion, None, work.settings.patience))
-        jobs = {host.name: partial(_host, work, host, bundles[host.name], jump) for host in chosen}
+            first = _guarded(bastion.name, lambda: work.connect(bastion, work.settings.patience))
+            work.bastion = Bastion(first, lambda: work.connect(bastion, 0.0), work.settings.hosts_a_way)
+        jobs = {host.name: partial(_host, work, host, bundles[host.name]) for host in chosen}
         interrupted = _all(work, jobs, outcomes)
-        if bastion is not None and jump is not None and bastion.name in bundles:
-            last = {bastion.name: partial(_converge, work, jump, bastion, bundles[bastion.name], None)}
+        if work.bastion is not None and bastion is not None and bastion.name in bundles:
+            last = {bastion.name: partial(_bastion, work, work.bastion, bastion, bundles[bastion.name])}
             interrupted = _all(work, last, outcomes) or interrupted
     except HostError as error:
         names = list(dict.fromkeys([error.host, *names]))
-        outcomes.update({name: _cut_off(name, error) for name in names})
+        outcomes.update({name: cut_off(name, error) for name in names})
     finally:
-        if jump is not None:
-            jump.close()
+        if work.bastion is not None:
+            work.bastion.close()
     if work.lost is not None:
         raise work.lost
     skipped = tuple(n for n in names if outcomes.get(n) is None)
@@ -242,6 +276,9 @@ def _outcome(work: _Work, host: str, job: Callable[[], HostReport]) -> _Outcome:
     except StoppedError:
         return None
     except HostError as error:
+        if work.bastion is not None and error.host == work.bastion.name != host:
+            work.bastion.gone = error
+            error = cut_off(host, error)
         work.fail(host, error)
         return error
     work.tell(host, "done", _summary(report))
@@ -265,17 +302,21 @@ def _guarded(host: str, job: Callable[[], T]) -> T:
         ) from error
 
 
-def _host(work: _Work, target: Target, bundle: HostBundle, jump: Session | None) -> HostReport:
+def _host(work: _Work, target: Target, bundle: HostBundle) -> HostReport:
     began = time.monotonic()
+    if work.bastion is not None and work.bastion.gone is not None:
+        raise work.bastion.gone
     work.tell(target.name, "connect", str(target.endpoint.host))
-    with work.connect(target, jump, work.settings.patience) as session:
-        report = _converge(work, session, target, bundle, jump)
+    with work.connect(target, work.settings.patience) as session:
+        report = _converge(work, session, target, bundle)
     return replace(report, seconds=time.monotonic() - began)
 
 
-def _converge(
-    work: _Work, session: Session, target: Target, bundle: HostBundle, jump: Session | None
-) -> HostReport:
+def _bastion(work: _Work, bastion: Bastion, target: Target, bundle: HostBundle) -> HostReport:
+    return _converge(work, bastion.session(), target, bundle)
+
+
+def _converge(work: _Work, session: Session, target: Target, bundle: HostBundle) -> HostReport:
     restarts = any(trigger.reboot for trigger in bundle.triggers)
     away = REBOOT_SECONDS if restarts else work.settings.confirm + RECONNECT_SECONDS
     return converge(
@@ -284,7 +325,7 @@ def _converge(
         dry_run=work.dry_run,
         run_id=work.run_id,
         root=work.settings.root,
-        reconnect=lambda: work.connect(target, jump, away),
+        reconnect=lambda: work.connect(target, away),
         stopped=lambda: not work.may_begin(),
         silence=work.settings.silence,
         confirm=work.settings.confirm,
@@ -292,18 +333,6 @@ def _converge(
         approve=work.approve,
         secrets=work.secrets,
         on_step=lambda step, message: work.tell(target.name, step, message),
-    )
-
-
-def _cut_off(name: str, error: HostError) -> HostError:
-    """The failure of a host when the bastion, whose own failure is `error`, cannot be used."""
-    if name == error.host:
-        return error
-    return HostUnreachableError(
-        f"not tried, because the bastion {error.host} cannot be used",
-        host=name,
-        step="connect",
-        hint=error.hint,
     )
 
 

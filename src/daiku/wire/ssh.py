@@ -72,6 +72,13 @@ class Session:
         """False once the connection is known to be lost or closed."""
         return bool(self._transport.is_active())
 
+    def lost(self) -> bool:
+        """Whether the connection is lost, asked after something on it went wrong: paramiko ends the channels of a
+        broken connection a moment before it marks the connection."""
+        if self.alive:
+            self._transport.join(BREAK_SECONDS)
+        return not self.alive
+
     def open(self, command: str, *, timeout: float = 30.0) -> Stream:
         """Start `command` (text for the login's shell) and return its streams; `timeout` is for the start alone.
 
@@ -112,9 +119,7 @@ class Session:
             # A server may tell the end of a short command before it tells that the command was begun.
             if channel.exit_status >= 0:
                 return
-            # paramiko ends the channels of a broken connection a moment before it marks the connection.
-            self._transport.join(BREAK_SECONDS)
-            if not self._transport.is_active():
+            if self.lost():
                 raise
             raise HostError(
                 "the SSH server runs no commands: it closed the session",
