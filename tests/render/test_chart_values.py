@@ -101,7 +101,7 @@ def test_a_list_has_each_key_once(chart: str) -> None:
         ("kueue", "controllerManager.manager.resource"),
         ("nvidia-device-plugin", "gfd.enable"),
         ("rook-ceph", "csi.installCsiOperators"),
-        ("sriov-network-operator", "operator.resourcesPrefix"),
+        ("sriov-network-operator-chart", "operator.resourcesPrefix"),
         ("traefik", "deployment.kinds"),
         ("traefik", "ports.web.hostPorts"),
         ("whereabouts-chart", "reconciler.resource"),

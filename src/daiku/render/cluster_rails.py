@@ -116,7 +116,9 @@ def rail_parts(plan: Plan) -> Files:
     if any(rail.ipam for rail in functions):
         files |= _whereabouts(plan)
     if functions:
-        files |= chart_parts(plan, "22-sriov", "sriov-network-operator", SRIOV, SriovValues(DOMAIN))
+        values = SriovValues(DOMAIN)
+        chart, release = "sriov-network-operator-chart", "sriov-network-operator"
+        files |= chart_parts(plan, "22-sriov", chart, SRIOV, values, release=release)
         files["23-rails/rails.yaml"] = render(_functions(functions))
     if whole:
         files["23-rails/device-plugin.yaml"] = render(_device_plugin(plan, whole))

@@ -19,7 +19,7 @@ _CHARTS: Final = {
     "nvidia.com": "gpu-operator",
     "objectbucket.io": "rook-ceph",
     "resource.nvidia.com": "dra-driver-nvidia-gpu",
-    "sriovnetwork.openshift.io": "sriov-network-operator",
+    "sriovnetwork.openshift.io": "sriov-network-operator-chart",
     "trainer.kubeflow.org": "kubeflow-trainer",
     "traefik.io": "traefik",
     "whereabouts.cni.cncf.io": "whereabouts-chart",
