@@ -160,8 +160,8 @@ class Engine:
         return recorder.counts()
 
     def outputs(self) -> Facts | None:
-        """The facts of the last `up`; None before the first and after a destroy."""
-        return _facts(self._run(Recorder(), lambda stack: stack.outputs()))
+        """The facts of the last `up`; None before the first and after a destroy. The state is left as it is."""
+        return _facts(self._run(Recorder(), lambda stack: stack.outputs(), mend=False))
 
     def cancel(self) -> None:
         """Ask a run in another thread to end after the calls under way; a second call ends it at once."""
@@ -178,17 +178,22 @@ class Engine:
         *,
         on_step: OnStep | None = None,
         check: Check = lambda: None,
+        mend: bool = True,
     ) -> T:
+        """`mend`: first clear away what a killed run left in the state, and tell `on_step` of it."""
         self._program_failure = None
         self._command.interrupted = False
         with LeaseWatch(check, self._command.interrupt):
-            return self._act(recorder, action, on_step)
+            return self._act(recorder, action, on_step, mend=mend)
 
-    def _act(self, recorder: Recorder, action: Callable[[Stack], T], on_step: OnStep | None) -> T:
+    def _act(
+        self, recorder: Recorder, action: Callable[[Stack], T], on_step: OnStep | None, *, mend: bool
+    ) -> T:
         try:
-            break_dead_locks(self._backend, self._name)
+            if mend:
+                break_dead_locks(self._backend, self._name)
             stack = self._open()
-            for urn in drop_pending_operations(self._backend, self._name):
+            for urn in drop_pending_operations(self._backend, self._name) if mend else ():
                 _warn_of_orphan(urn, on_step)
             result = action(stack)
         except ConcurrentUpdateError as error:

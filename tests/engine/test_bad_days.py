@@ -89,6 +89,11 @@ def test_after_a_killed_run_the_next_goes_on_and_makes_nothing_twice(datacentre:
     with pytest.raises(EngineError):
         engine.up(killer)
     assert killer.done.is_set()
+    # What the killed run left is told by the run that goes on, so who only looks leaves it there.
+    state = datacentre.folder / ".daiku" / plan.cluster / "pulumi" / ".pulumi"
+    left = (state / "stacks" / "daiku" / f"{plan.cluster}.json").read_text()
+    assert datacentre.engine(plan).outputs() is None
+    assert (state / "stacks" / "daiku" / f"{plan.cluster}.json").read_text() == left
     # The plugin notices that the engine is gone; what it was making may be half made.
     made = datacentre.engine(plan).up()
     assert [node.name for node in made.facts.nodes] == [node.name for node in plan.nodes]
