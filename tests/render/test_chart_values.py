@@ -13,9 +13,11 @@ import pytest
 from daiku.errors import RenderError
 from daiku.plan.model import Plan
 from daiku.render import chart_values
+from daiku.render.acceptance import acceptance_tree
 from daiku.render.chart_values import KnownKeys, check_values, known, parse, unknown_keys
 from daiku.render.cluster import cluster_tree
 from daiku.render.cluster_parts import chart_parts
+from daiku.render.images import KUBERNETES
 from daiku.render.tree import Tree
 from tests.render.plans import example, fabric, plan, read
 
@@ -69,6 +71,23 @@ def test_every_list_is_used_and_knows_what_the_chart_is_given(chart: str) -> Non
 
 def test_the_release_pins_the_charts_that_are_installed_and_no_others() -> None:
     assert [name for name, _ in plan().release.charts] == LISTED
+
+
+def test_the_release_pins_no_image_that_nobody_names() -> None:
+    # Kubernetes' own are kubeadm's to name; those of charts are the charts'.
+    made = [*plans(), fabric(attach="host-device")]
+    given = b"".join(
+        file.content for one in made for file in (*cluster_tree(one).values(), *acceptance_tree(one).values())
+    )
+    release = made[0].release
+    own = {name for name, source in release.sources if source == KUBERNETES}
+    assert [name for name, image in release.images if name not in own and not named(image, given)] == []
+
+
+def named(image: str, given: bytes) -> bool:
+    """As one reference, or as repository and tag apart."""
+    repository, _, tag = image.rpartition(":")
+    return image.encode() in given or (repository.encode() in given and tag.encode() in given)
 
 
 @pytest.mark.parametrize("chart", LISTED)
