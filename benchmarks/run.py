@@ -25,7 +25,12 @@ DAIKU = str(ROOT / ".venv" / "bin" / "daiku")
 PORT = 24022
 """Not the example's: a demo that runs on this machine is left alone."""
 SHORT_NODES = 200
-PARTS = (("emulator.py", ("1",), ("5",)), ("provider.py", ("12", "40", "20"), ("60", "200", "100")))
+PARTS = (
+    ("emulator.py", ("1",), ("5",)),
+    ("provider.py", ("12", "40", "20"), ("60", "200", "100")),
+    ("fleet.py", ("--sizes", "20", "--rounds", "3"), ("--sizes", "50", "100", "200", "500")),
+    ("bastion.py", ("--hosts", "20", "--rounds", "1"), ("--hosts", "50", "200", "--delay", "20")),
+)
 """Benchmarks in processes of their own, with their arguments: short and full."""
 
 
