@@ -18,7 +18,7 @@ METHODS = ("get", "post", "patch")
 def document() -> dict[str, Any]:
     """The OpenAPI document of the PHY API."""
     text = files("daiku.lab.sakura.phy").joinpath("openapi.yaml").read_text(encoding="utf-8")
-    return yaml.safe_load(text)
+    return yaml.load(text, yaml.CSafeLoader)
 
 
 def resolve(value: dict[str, Any]) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def test_any_value_at_any_place(edits: list[tuple[tuple[Any, ...], Any]]) -> Non
             target[path[-1]] = value
         except (TypeError, KeyError, IndexError):
             continue
-    check(yaml.safe_dump(values, allow_unicode=True, sort_keys=False))
+    check(yaml.dump(values, Dumper=yaml.CSafeDumper, allow_unicode=True, sort_keys=False))
 
 
 @quick

@@ -24,13 +24,13 @@ def cases() -> list[dict[str, Any]]:
         {"file": file.stem, **case}
         for file in sorted(CORPUS.glob("*.yaml"))
         if file != BASE
-        for case in yaml.safe_load(file.read_text())
+        for case in yaml.load(file.read_text(), yaml.CSafeLoader)
     ]
 
 
 def text_of(case: dict[str, Any]) -> str:
     """The user's file of that case, one setting a line. `nodes`: that many GPU servers instead of four."""
-    values = yaml.safe_load(BASE.read_text())
+    values = yaml.load(BASE.read_text(), yaml.CSafeLoader)
     if "nodes" in case:
         servers = [{"index": i, "id": f"{113600000000 + i}"} for i in range(1, case["nodes"] + 1)]
         values["gpuPools"][0]["nodes"] = servers
@@ -39,7 +39,7 @@ def text_of(case: dict[str, Any]) -> str:
         del target[key]
     for path, value in case.get("set", {}).items():
         _put(values, path, value)
-    return yaml.safe_dump(values, sort_keys=False)
+    return yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False)
 
 
 def findings(case: dict[str, Any], text: str) -> tuple[list[Fault], list[Fault]]:
