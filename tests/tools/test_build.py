@@ -91,6 +91,7 @@ def test_two_builders_build_once(tmp_path: Path) -> None:
     assert calls.read_text() == "built\n"
 
 
+@pytest.mark.slow
 @needs_go
 def test_a_failed_build_says_why_and_leaves_nothing(tmp_path: Path) -> None:
     tool = a_tool(tmp_path / "module", body="func main() { undefinedName() }\n")
