@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +32,15 @@ from daiku.lab.topology import (
     Topology,
     VirtualIp,
 )
+from daiku.ledger.keys import ensure_deploy_key
 from daiku.plan.model import NodePlan, Plan
 from daiku.render.bundle import SECRET_MARK, HostBundle, HostFile
 from daiku.render.host_kubernetes import DISCOVERY, KUBEADM
+from daiku.render.hosts import host_bundles
+from tests.render.plans import facts
 
 ADMIN = "--kubeconfig /etc/kubernetes/admin.conf"
+NAMES = ("ishikari-cp-1", "ishikari-cp-2", "ishikari-cp-3", "ishikari-h100-001")
 CARRIED = ("/etc/daiku/", "/etc/sysctl.d/", "/etc/modules-load.d/")
 """Of a bundle, what Kubernetes needs. The network is as the first boot has it."""
 
@@ -115,7 +122,7 @@ class Cluster:
 
     def init(self) -> None:
         first = self.control_planes[0]
-        self._timed("init", first, f"kubeadm init --config {KUBEADM}/init.yaml --upload-certs")
+        self.timed("init", first, f"kubeadm init --config {KUBEADM}/init.yaml --upload-certs")
 
     def join(self, name: str) -> None:
         """As the phases do: a short-lived token in a file in memory, a certificate key for a control plane."""
@@ -145,7 +152,7 @@ class Cluster:
             join["controlPlane"]["certificateKey"] = key
             file = "/run/daiku/kubeadm/join.yaml"
             self.write(name, file, yaml.safe_dump(join))
-        self._timed(f"join {name}", name, f"kubeadm join --config {file}")
+        self.timed(f"join {name}", name, f"kubeadm join --config {file}")
 
     def power(self, name: str, *, on: bool) -> None:
         (self.off.discard if on else self.off.add)(name)
@@ -159,9 +166,10 @@ class Cluster:
     def close(self) -> None:
         self.hosts.close()
 
-    def _timed(self, what: str, name: str, command: str) -> None:
+    def timed(self, what: str, name: str, command: str, limit: float = 180) -> None:
+        """Run a command and note under `what` how long it took."""
         started = time.monotonic()
-        self.ssh(name, command, limit=180)
+        self.ssh(name, command, limit=limit)
         self.seconds[what] = round(time.monotonic() - started, 1)
 
     def _port(self, name: str) -> int:
@@ -214,6 +222,28 @@ class Cluster:
             for vip in planned.vips
         )
         return Balancer("lb", True, nic, vips)
+
+
+@contextmanager
+def running(folder: Path, made: Plan, network: int, prepare: Callable[[Cluster], None]) -> Generator[Cluster]:
+    """Three control planes and a GPU server of `made`, joined by kubeadm. `prepare` gives the hosts their programs;
+    `network` tells clusters apart that stand at one time."""
+    key, public = ensure_deploy_key(folder / "keys")
+    shutil.copy(key, folder / "key")
+    (folder / "key.pub").write_text(public)
+    # Its own for each run: several may run side by side on one machine.
+    address = f"127.77.{network}.{os.getpid() % 250 + 1}"
+    bundles = {bundle.host: bundle for bundle in host_bundles(made, facts(made))}
+    with Hosts(folder / "state", log=lambda _: None) as hosts:
+        built = Cluster(hosts, made, bundles, NAMES, folder / "key", address)
+        built.apply()
+        prepare(built)
+        built.rendered()
+        built.init()
+        built.join(NAMES[1])
+        with ThreadPoolExecutor(2) as pool:  # a worker joins whatever the control planes are at
+            list(pool.map(built.join, NAMES[2:]))
+        yield built
 
 
 def _told(file: HostFile) -> str:
