@@ -80,6 +80,9 @@ class Leaving(Work):
         self._known = self.now
         return self.now
 
+    def look_at_planes(self) -> Live:
+        return replace(self.now, cluster=None)
+
     def carry_out(self, step: Step) -> None:
         if step.host == self.stubborn:
             raise HostError("1 pods do not go: plamo/train-0", host=step.host, step=step.do)

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from daiku.apply.phases import decide, leave
 from daiku.apply.phases.act import carry_out, mark
@@ -43,7 +44,12 @@ def farewell(work: Work) -> None:
     steps = {step.host: step for step in leave.drains(work.machines, live)}
     answers = work.reach.each(steps, lambda name: carry_out(work, steps[name], dict(live.hosts)))
     _raise([answer for answer in answers.values() if isinstance(answer, HostError)], len(steps))
-    _until_done(work, lambda now: leave.forgets(work.machines, now, "infrastructure")[:1], work.live)
+
+    def gather() -> Live:
+        # The API is not asked: behind the balancer it may be the one of a control plane that just lost its etcd.
+        return replace(work.look_at_planes(), cluster=live.cluster)
+
+    _until_done(work, lambda now: leave.forgets(work.machines, now, "infrastructure")[:1], gather)
 
 
 def control_plane(work: Work) -> Live:
