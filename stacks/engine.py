@@ -89,7 +89,8 @@ class Engine:
     def preview(self, on_step: OnStep | None = None, *, refresh: bool = False) -> tuple[PlannedChange, ...]:
         """What `up` would change; with `refresh`, against the world as it is instead of the state.
 
-        Providers are only read. Values that depend on things not made yet are `[unknown]`.
+        Providers are only read, and the state is left as it is. Values that depend on things not made yet are
+        `[unknown]`.
         """
         recorder = Recorder(on_step)
         self._run(
@@ -97,6 +98,7 @@ class Engine:
             lambda stack: stack.preview(
                 on_event=recorder, parallel=self._parallel, refresh=refresh, suppress_progress=True
             ),
+            mend=False,
         )
         return recorder.changes()
 

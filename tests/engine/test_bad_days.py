@@ -93,6 +93,8 @@ def test_after_a_killed_run_the_next_goes_on_and_makes_nothing_twice(datacentre:
     state = datacentre.folder / ".daiku" / plan.cluster / "pulumi" / ".pulumi"
     left = (state / "stacks" / "daiku" / f"{plan.cluster}.json").read_text()
     assert datacentre.engine(plan).outputs() is None
+    assert datacentre.engine(plan).preview()
+    assert datacentre.engine(plan).preview(refresh=True)
     assert (state / "stacks" / "daiku" / f"{plan.cluster}.json").read_text() == left
     # The plugin notices that the engine is gone; what it was making may be half made.
     made = datacentre.engine(plan).up()
