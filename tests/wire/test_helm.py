@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,14 @@ def test_what_is_no_yaml_is_an_error_of_the_tree(tmp_path: Path, text: str) -> N
         printing(tmp_path, text).manifest("tiny", "default")
 
 
+def waited_for() -> bool:
+    """Whether the main thread waits for a process: on a loaded machine that may run before its start has returned."""
+    main = threading.main_thread().ident
+    assert main is not None
+    stack = traceback.extract_stack(sys._current_frames()[main])
+    return any(frame.name == "communicate" for frame in stack)
+
+
 def test_ctrl_c_tells_helm_to_end_and_waits_until_its_release_is_in_order(tmp_path: Path) -> None:
     said, program = tmp_path / "said", tmp_path / "helm"
     program.write_text(HELM.format(said=said))
@@ -67,7 +77,7 @@ def test_ctrl_c_tells_helm_to_end_and_waits_until_its_release_is_in_order(tmp_pa
 
     def interrupt() -> None:
         deadline = time.monotonic() + 30
-        while not said.exists() and time.monotonic() < deadline:
+        while not (said.exists() and waited_for()) and time.monotonic() < deadline:
             time.sleep(0.02)
         os.kill(os.getpid(), signal.SIGINT)
 
