@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ MOST_BYTES = 4 << 20
 _THREADS = 16
 _NO_ADDRESS = "no preferred addresses found"
 """The API server's words for a Node whose kubelet never told where it is, as those that a simulation plays."""
+_ASKED = re.compile(r'Get "https://(?P<host>[^:/]*)(:\d+)?/[^"]*": (?P<why>.+)', re.DOTALL)
+"""Its words when the kubelet does not answer: the whole address, then why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,12 @@ def _read(api: KubernetesApi, pod: Object, most_bytes: int) -> PodLog:
         try:
             text, why = api.log(str(metadata["namespace"]), name, most_bytes=most_bytes), ""
         except ApiError as error:
-            why = error.message
-            if _NO_ADDRESS in why:
-                why = "its node tells no address at which its kubelet could be asked"
+            why = _plain(error.message)
     return PodLog(name, dict(metadata.get("labels") or {}), node, phase, text, why)
+
+
+def _plain(message: str) -> str:
+    asked = _ASKED.fullmatch(message)
+    if _NO_ADDRESS in message or (asked and not asked["host"]):
+        return "its node tells no address at which its kubelet could be asked"
+    return f"its kubelet does not answer: {asked['why']}" if asked else message
