@@ -65,7 +65,7 @@ def waited_for() -> bool:
     """Whether the main thread waits for a process: on a loaded machine that may run before its start has returned."""
     main = threading.main_thread().ident
     assert main is not None
-    stack = traceback.extract_stack(sys._current_frames()[main])
+    stack = traceback.extract_stack(sys._current_frames()[main])  # pyright: ignore[reportPrivateUsage]
     return any(frame.name == "communicate" for frame in stack)
 
 
