@@ -25,7 +25,7 @@ from tests.main_job.kit import PUBLIC, Rehearsal
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.engine,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1800),
     pytest.mark.allow_hosts(["127.0.0.1", PUBLIC]),
 ]
 PORT = 25026
@@ -54,7 +54,7 @@ class Life:
     watch: Watch | None = None
 
     def run(self, *arguments: str, code: int = 0) -> None:
-        done = self.lab.run(*arguments, seconds=300)
+        done = self.lab.run(*arguments)
         self.said[f"{len(self.said)} daiku {' '.join(arguments)}"] = (done.out + done.err).encode()
         assert done.code == code, f"daiku {' '.join(arguments)}: {done.code}\n{done.out}\n{done.err}"
 

@@ -6,6 +6,7 @@ import base64
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +30,10 @@ DAIKU = Path(sys.executable).with_name("daiku")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ishikari" / "cluster.yaml"
 PUBLIC = "127.77.1.4"
 """Where a lab publishes the router's forwarded port."""
+QUESTION = b"[y/N]:"
+"""How every question of daiku's ends."""
+LONG = 600.0
+"""Seconds for a command: on a machine that has other things to do, it takes ten times as long as alone."""
 CLUSTER_KINDS = ("server", "disk", "switch", "internet", "appliance", "sshkey", "note", "packetfilter")
 
 
@@ -81,7 +86,7 @@ class Running:
         with self._news:
             return "".join(self._lines)
 
-    def wait_for(self, pattern: str, seconds: float = 60.0) -> None:
+    def wait_for(self, pattern: str, seconds: float = LONG) -> None:
         """Until a line matches."""
         wanted = re.compile(pattern)
         with self._news:
@@ -103,9 +108,9 @@ class Running:
             os.killpg(self.process.pid, signal.SIGKILL)
         else:
             self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
-    def end(self, seconds: float = 60.0) -> Done:
+    def end(self, seconds: float = LONG) -> Done:
         code = self.process.wait(seconds)
         self._reader.join(seconds)
         return Done(code, "", self.text)
@@ -129,8 +134,9 @@ class Rehearsal:
     environ: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def prepare(cls, folder: Path, port: int) -> Rehearsal:
-        text = EXAMPLE.read_text(encoding="utf-8")
+    def prepare(cls, folder: Path, port: int, shape: Callable[[str], str] = lambda text: text) -> Rehearsal:
+        """`shape` makes another cluster file of the example's."""
+        text = shape(EXAMPLE.read_text(encoding="utf-8"))
         text += f"\naccess: {{ bastionPort: {port} }}\n"
         (folder / "cluster.yaml").write_text(text, encoding="utf-8")
         ours = ("AWS_", "SAKURA", "PULUMI_", "DAIKU_")
@@ -147,7 +153,7 @@ class Rehearsal:
         """What daiku remembers of the cluster."""
         return self.folder / "lab" / "state" / ".daiku" / "ishikari"
 
-    def run(self, *arguments: str, seconds: float = 150.0, **environ: str) -> Done:
+    def run(self, *arguments: str, seconds: float = LONG, **environ: str) -> Done:
         """`daiku ARGUMENTS` in the folder of the cluster file, without a terminal; see `limited`."""
         done = subprocess.run(
             [DAIKU, *limited(arguments)],
@@ -161,13 +167,53 @@ class Rehearsal:
         )
         return Done(done.returncode, done.stdout, done.stderr)
 
-    def ok(self, *arguments: str) -> Done:
-        done = self.run(*arguments)
+    def ok(self, *arguments: str, seconds: float = LONG) -> Done:
+        done = self.run(*arguments, seconds=seconds)
         assert done.code == 0, f"daiku {' '.join(arguments)}: {done.code}\n{done.out}\n{done.err}"
         return done
 
     def start(self, *arguments: str) -> Running:
         return Running(list(limited(arguments)), self.folder, self.environ)
+
+    def asked(self, answers: Sequence[str], *arguments: str, seconds: float = LONG) -> Done:
+        """`daiku ARGUMENTS` at a terminal where these answers are typed, one a question; all that it shows is `out`.
+        There must be as many questions as answers."""
+        ours, theirs = os.openpty()
+        process = subprocess.Popen(
+            [DAIKU, *limited(arguments)],
+            cwd=self.folder,
+            env=self.environ | {"NO_COLOR": "1"},
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        shown, answered = b"", 0
+        end = time.monotonic() + seconds
+        try:
+            while True:
+                assert time.monotonic() < end, f"not within {seconds} s:\n{shown.decode()}"
+                if not select.select([ours], [], [], 1.0)[0]:
+                    continue
+                try:
+                    data = os.read(ours, 65536)
+                except OSError:  # the other end is closed
+                    data = b""
+                if not data:
+                    break
+                shown += data
+                while shown.count(QUESTION) > answered:
+                    assert answered < len(answers), f"one question too many:\n{shown.decode()}"
+                    os.write(ours, f"{answers[answered]}\n".encode())
+                    answered += 1
+            code = process.wait(30)
+            assert answered == len(answers), f"{answered} questions, not {len(answers)}:\n{shown.decode()}"
+        finally:
+            process.kill()
+            process.wait(10)
+            os.close(ours)
+        return Done(code, shown.decode().replace("\r\n", "\n"), "")
 
     @cached_property
     def client(self) -> dict[str, str]:
@@ -270,7 +316,7 @@ def _root(session: Any, command: str) -> str:
     return done.stdout.decode()
 
 
-def eventually(true: Any, seconds: float = 30.0) -> None:
+def eventually(true: Any, seconds: float = LONG) -> None:
     """Wait until `true()` is."""
     end = time.monotonic() + seconds
     while not true():

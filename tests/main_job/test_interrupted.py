@@ -11,7 +11,7 @@ import pytest
 
 from daiku.wire.aws import Aws
 from tests.main_job.conftest import rehearsal
-from tests.main_job.kit import CLUSTER_KINDS, PUBLIC, Rehearsal, eventually
+from tests.main_job.kit import CLUSTER_KINDS, LONG, PUBLIC, Rehearsal, eventually
 from tests.main_job.test_standing import HOSTS, VMS, changed
 
 AWS = (
@@ -58,12 +58,12 @@ def test_killed_interrupted_and_taken_down(trouble: Rehearsal) -> None:
 
     # Only daiku dies; its engine notices and ends by itself, or is told of as the one that holds the stack.
     up = trouble.start("--lab", "up", "--yes")
-    eventually(lambda: trouble.bare_metal(1) != servers[0], 60)
+    eventually(lambda: trouble.bare_metal(1) != servers[0])
     up.kill(group=False)
     assert "✓ infrastructure" not in up.text
 
     up = go_on(trouble)
-    up.wait_for(r"▸ hosts", 120)
+    up.wait_for(r"▸ hosts")
     time.sleep(0.5)
     up.kill(group=True)
 
@@ -109,12 +109,10 @@ def test_killed_interrupted_and_taken_down(trouble: Rehearsal) -> None:
 
 def go_on(trouble: Rehearsal) -> Any:
     """`up` again, as often as the engine of the run that was killed is still at work: exit code 6, and why."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + LONG
     while True:
         up = trouble.start("--lab", "up", "--yes")
-        eventually(
-            lambda up=up: up.process.poll() is not None or "create" in up.text or "▸ hosts" in up.text, 90
-        )
+        eventually(lambda up=up: up.process.poll() is not None or "create" in up.text or "▸ hosts" in up.text)
         if up.process.poll() is None:
             return up
         up.end().failed(6, "held by process")
