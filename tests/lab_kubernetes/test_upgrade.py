@@ -11,7 +11,7 @@ from itertools import pairwise
 import pytest
 
 from daiku.lab.tools.catalog import BEFORE, KUBERNETES
-from tests.lab_kubernetes.kit import ADMIN, NAMES, Cluster, running, until
+from tests.lab_kubernetes.kit import NAMES, Cluster, running, until
 from tests.render.plans import plan
 
 pytestmark = [
@@ -188,5 +188,3 @@ def test_a_cluster_goes_to_the_next_minor_version_while_it_is_written_to(
     assert pods[0]["image"] != dns
     # What only a GPU node's kubelet has comes from daiku's patch: kubeadm wrote the file anew.
     assert "memoryManagerPolicy: Static" in cluster.ssh(SERVER, "cat /var/lib/kubelet/config.yaml")
-    running_now = cluster.ssh(FIRST, f"kubectl {ADMIN} get --raw /version")
-    assert json.loads(running_now)["gitVersion"] == f"v{NEW}"
