@@ -7,7 +7,15 @@ from typing import TypeVar
 
 from daiku.apply.phases.consent import Planned
 from daiku.apply.phases.decide import Step
-from daiku.apply.planfile import FileMove, HostMove, ObjectMove, ResourceMove, SavedPlan
+from daiku.apply.planfile import (
+    FieldMove,
+    FileMove,
+    HostMove,
+    ObjectMove,
+    PropertyMove,
+    ResourceMove,
+    SavedPlan,
+)
 from daiku.apply.report import HostReport
 from daiku.errors import HostError, StalePlanError
 from daiku.plan.facts import Facts
@@ -183,9 +191,7 @@ def _resource(urn: str, saved: ResourceMove | None, now: ResourceMove | None) ->
     before, after = saved.op if saved else "nothing", now.op if now else "nothing"
     if before != after or saved is None or now is None:
         return [f"{name}: planned was {before}, now it would be {after}"]
-    old, new = {p.path: p for p in saved.properties}, {p.path: p for p in now.properties}
-    paths = {path for path in {*old, *new} if old.get(path) != new.get(path)}
-    return [f"{name}: {', '.join(sorted(paths)) or 'the reasons'} moved"]
+    return [f"{name}: {_paths(saved.properties, now.properties) or 'the reasons'} moved"]
 
 
 def _objects(saved: Sequence[ObjectMove] | None, now: Sequence[ObjectMove] | None) -> list[str]:
@@ -200,9 +206,13 @@ def _object(name: str, saved: ObjectMove | None, now: ObjectMove | None) -> list
     before, after = saved.what if saved else "nothing", now.what if now else "nothing"
     if before != after or saved is None or now is None:
         return [f"{name}: planned was {before}, now it would be {after}"]
-    old, new = {f.path: f for f in saved.fields}, {f.path: f for f in now.fields}
-    paths = {path for path in {*old, *new} if old.get(path) != new.get(path)}
-    return [f"{name}: {', '.join(sorted(paths))} moved"]
+    return [f"{name}: {_paths(saved.fields, now.fields)} moved"]
+
+
+def _paths(saved: Sequence[PropertyMove | FieldMove], now: Sequence[PropertyMove | FieldMove]) -> str:
+    """The paths whose entries differ."""
+    old, new = {move.path: move for move in saved}, {move.path: move for move in now}
+    return ", ".join(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
 
 
 def _host(host: str, saved: HostMove | None, now: HostMove | None) -> list[str]:

@@ -6,7 +6,7 @@ rests on. And no cluster is begun while a machine that could hold one is silent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -341,15 +341,20 @@ def _may_forget(machine: Machine, mine: Sequence[Member], members: Sequence[Memb
             hint="two machines seem to have this name or address: switch the wrong one off",
         )
     gone = {member.id for member in mine}
-    others = [member for member in members if not member.learner and member.id not in gone]
-    healthy = sum(member.healthy for member in others)
-    if healthy <= len(others) // 2:
+    if lack := no_quorum(member for member in members if member.id not in gone):
         raise HostError(
-            f"its old etcd member cannot be removed: only {healthy} of the {len(others)} others are healthy",
+            f"its old etcd member cannot be removed: {lack}",
             host=machine.name,
             step="join",
             hint="bring the other control planes up first, or restore etcd from a snapshot",
         )
+
+
+def no_quorum(others: Iterable[Member]) -> str:
+    """Why etcd would have no quorum with these members alone; "" when it would have one. Learners have no vote."""
+    voting = [member for member in others if not member.learner]
+    healthy = sum(member.healthy for member in voting)
+    return "" if healthy > len(voting) // 2 else f"only {healthy} of the {len(voting)} others are healthy"
 
 
 def _why_forget(member: Member) -> str:

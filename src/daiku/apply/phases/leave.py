@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from daiku.apply.phases.decide import Machine, Step
+from daiku.apply.phases.decide import Machine, Step, no_quorum
 from daiku.apply.phases.facts import HostFacts, Live, NodeSeen
 from daiku.apply.phases.names import Phase
 from daiku.errors import HostError
@@ -54,11 +54,9 @@ def forgets(machines: Sequence[Machine], live: Live, phase: Phase) -> tuple[Step
         if member.name not in names:
             continue
         members.remove(member)
-        voting = [one for one in members if not one.learner]
-        healthy = sum(one.healthy for one in voting)
-        if healthy <= len(voting) // 2:
+        if lack := no_quorum(members):
             raise HostError(
-                f"its etcd member cannot be removed: only {healthy} of the {len(voting)} others are healthy",
+                f"its etcd member cannot be removed: {lack}",
                 host=member.name,
                 step="forget etcd member",
                 hint="bring the other control planes up first (daiku status), then run the same command again",
