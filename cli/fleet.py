@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,7 @@ from daiku.errors import ApplyError, HostError
 
 if TYPE_CHECKING:
     from daiku.apply.converge import Approve
-    from daiku.apply.report import FleetReport, HostReport
+    from daiku.apply.report import Drift, FileChange, FleetReport, HostReport
     from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
 
@@ -93,9 +94,10 @@ def record(job: Job, run: Running, report: FleetReport) -> None:
 
 
 def did(report: HostReport) -> str:
-    """What was done on a host, in words: files by path, then the triggers."""
-    files = [f"{change.path} ({', '.join(change.what)})" for change in report.changes]
-    return "; ".join([*files, *(f"trigger {trigger.name}" for trigger in report.triggers)])
+    """What was done on a host, in words: files by path, what differed on the running machine, then the triggers."""
+    files = [f"{change.path} ({_differs(change)})" for change in report.changes]
+    facts = [_running(drift) for drift in report.drift]
+    return "; ".join([*files, *facts, *(f"trigger {trigger.name}" for trigger in report.triggers)])
 
 
 def check(report: FleetReport, later: Sequence[HostError] = ()) -> None:
@@ -116,11 +118,31 @@ def show(report: FleetReport, *, diffs: bool = False) -> None:
     if diffs:
         for one in report.reports:
             for change in one.changes:
-                output.say(f"{one.host}: {change.path} ({', '.join(change.what)})")
+                output.say(f"{one.host}: {change.path} ({_differs(change)})")
                 if change.private:
                     output.say("    (private: its content is not shown)")
                 elif change.diff:
                     output.say("".join(f"    {line}\n" for line in change.diff.splitlines()).rstrip("\n"))
+            for drift in one.drift:
+                output.say(f"{one.host}: {_running(drift)}, mended by trigger {drift.trigger}")
+
+
+def _differs(change: FileChange) -> str:
+    """How a file differs; rights before and after where they do."""
+    before, after = change.before, change.after
+    words: list[str] = list(change.what)
+    if before and after:
+        rights = {
+            "mode": f"mode {before.mode:04o} -> {after.mode:04o}",
+            "owner": f"owner {before.owner}:{before.group} -> {after.owner}:{after.group}",
+        }
+        words = [rights.get(word, word) for word in words]
+    return ", ".join(words)
+
+
+def _running(drift: Drift) -> str:
+    """One fact of the running machine that is, or was, not as it should be."""
+    return f"{drift.kind} {drift.name}: {drift.before} -> {drift.after}"
 
 
 def _row(report: HostReport) -> list[str]:
@@ -143,7 +165,17 @@ def as_json(report: FleetReport) -> dict[str, Any]:
             {
                 "host": one.host,
                 "changed": one.changed,
-                "files": [{"path": c.path, "what": list(c.what), "diff": c.diff} for c in one.changes],
+                "files": [
+                    {
+                        "path": c.path,
+                        "what": list(c.what),
+                        "before": str(c.before) if c.before else None,
+                        "after": str(c.after) if c.after else None,
+                        "diff": c.diff,
+                    }
+                    for c in one.changes
+                ],
+                "running": [asdict(drift) for drift in one.drift],
                 "triggers": [trigger.name for trigger in one.triggers],
                 "sent_bytes": one.sent,
                 "round_trips": one.round_trips,
