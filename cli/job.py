@@ -202,6 +202,18 @@ class Job:
         for name in taken(self.plan):
             self.given(name)
 
+    def secret_marks(self) -> dict[str, str]:
+        """The marks of the secrets that the plan brings to hosts and to the cluster, by name; of those that the
+        operator gives, such as there are. StateError: one cannot be read."""
+        from daiku.plan.given import PREFIX, taken
+        from daiku.render.host_kubernetes import ENCRYPTION_KEY
+
+        secrets = self.secrets()
+        there = secrets.given.times()
+        names = [f"{PREFIX}{name}" for name in taken(self.plan) if name in there]
+        own = [ENCRYPTION_KEY] if self.plan.encrypt_secrets else []
+        return {name: secrets.mark(name) for name in (*names, *own)}
+
     def engine(self, progress: Progress) -> Engine:
         """The Pulumi engine for this cluster.
 

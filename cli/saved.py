@@ -58,6 +58,7 @@ def saved_plan(
             for step in ahead.steps
         ),
         ObjectMove.of(ahead.objects) if ahead.objects else None,
+        secrets=job.secret_marks(),
         daiku=__version__,
         made_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
         made_by=f"{me.who}@{me.machine}",
@@ -73,12 +74,16 @@ def check(
     refresh: bool,
     until: Phase | None = None,
 ) -> None:
-    """Make the plan anew, changing nothing. StalePlanError names what moved; ApplyError: a host cannot be compared."""
-    from daiku.apply.saved import beyond, moved, refuse
+    """Make the plan anew, changing nothing. StalePlanError names what moved; ApplyError: a host cannot be compared.
+
+    Called with the cluster's lock held, which a secret is set under, too: it stays as it is until the run ends.
+    """
+    from daiku.apply.saved import beyond, check_secrets, moved, refuse
     from daiku.cli import fleet, kubernetes
     from daiku.cli.infra import of_the_world
 
     with progress.step("compare with the saved plan"):
+        check_secrets(saved, job.secret_marks())
         changes = engine.preview(refresh=refresh)
         facts = job.facts()
         report = fleet.converge(job, facts, progress, dry_run=True) if facts else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import stat
 from pathlib import Path
 
@@ -140,3 +141,23 @@ def test_a_damaged_secret_is_named(tmp_path: Path) -> None:
         Secrets(tmp_path).text("etcd")
     with pytest.raises(ValueError, match="not the name"):
         Secrets(tmp_path).text("../deploy")
+
+
+def test_a_mark_tells_whether_a_secret_is_the_same_and_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, other = Secrets(tmp_path / "mine" / "secrets"), Secrets(tmp_path / "other" / "secrets")
+    for store in (mine, other):
+        for name in ("a", "b"):
+            store.given.put(name, b"0000")
+    marks = [mine.mark("given/a"), mine.mark("given/b"), other.mark("given/a"), mine.mark("made")]
+    assert len({*marks}) == 4, "equal values of two names, or of two clusters, are not seen to be equal"
+    assert hashlib.sha256(b"0000").hexdigest() not in marks
+    for name, value in age(tmp_path).items():
+        monkeypatch.setenv(name, value)
+    assert [mine.mark(name) for name in ("given/a", "given/b", "made")] == [*marks[:2], marks[3]]
+    assert {path.suffix for path in (tmp_path / "mine").rglob("*") if path.is_file()} == {".age"}
+    mine.given.put("a", b"0001")
+    assert mine.mark("given/a") not in marks
+    mine.given.put("a", b"0000")
+    assert mine.mark("given/a") == marks[0], "what was put back is as it was"

@@ -17,7 +17,7 @@ from daiku.apply.cluster.model import (
 )
 from daiku.apply.phases.decide import Step
 from daiku.apply.planfile import FactMove, HostMove, KubernetesMove, ObjectMove, SavedPlan
-from daiku.apply.saved import beyond, check_source, deviations, moved
+from daiku.apply.saved import beyond, check_secrets, check_source, deviations, moved
 from daiku.errors import StalePlanError, StateError
 from daiku.plan.durations import Estimate, of_host, of_resource, total, words
 from tests.planfile.worlds import URNS, Wanted, World, plan
@@ -28,7 +28,15 @@ from tests.render.plans import plan as cluster_plan
 def test_another_file_release_or_daiku_is_refused_before_anything_is_read() -> None:
     made = cluster_plan()
     saved = planfile.of_plan(
-        made, facts(made), (), (), (), daiku="0.1.0", made_at="2026-11-22T00:00:00Z", made_by="anna@desk"
+        made,
+        facts(made),
+        (),
+        (),
+        (),
+        secrets={},
+        daiku="0.1.0",
+        made_at="2026-11-22T00:00:00Z",
+        made_by="anna@desk",
     )
     check_source(saved, made)
     newer = made.release.model_copy(update={"name": "2027.05"})
@@ -41,6 +49,24 @@ def test_another_file_release_or_daiku_is_refused_before_anything_is_read() -> N
         with pytest.raises(StalePlanError, match=words_) as caught:
             check_source(saved, made.model_copy(update=change))
         assert caught.value.exit_code == 5
+
+
+@pytest.mark.parametrize(
+    ("now", "line"),
+    [
+        ({"given/a": "1", "key": "3"}, "the secret key was set anew"),
+        ({"given/a": "2", "key": "2"}, "the secret a was set anew"),
+        ({"key": "2"}, "the secret a was removed"),
+        ({"given/a": "1", "given/b": "1", "key": "2"}, "the secret b was set"),
+    ],
+)
+def test_a_secret_that_is_another_is_named(now: dict[str, str], line: str) -> None:
+    saved = plan(World(), Wanted({}, {})).model_copy(update={"secrets": (("given/a", "1"), ("key", "2"))})
+    check_secrets(saved, dict(saved.secrets))
+    with pytest.raises(StalePlanError) as caught:
+        check_secrets(saved, now)
+    assert caught.value.message.splitlines()[1:] == [f"  {line}"]
+    assert caught.value.exit_code == 5
 
 
 @pytest.mark.parametrize(
@@ -121,7 +147,16 @@ def test_steps_of_kubernetes_are_saved_and_what_is_beyond_them_is_named(tmp_path
     made = cluster_plan()
     listed = KubernetesMove(phase="join", host="cp-3", do="join", reason="it is no control plane yet")
     saved = planfile.of_plan(
-        made, facts(made), (), (), (), (listed,), daiku="0.1.0", made_at="2026-11-22T00:00:00Z", made_by="a@b"
+        made,
+        facts(made),
+        (),
+        (),
+        (),
+        (listed,),
+        secrets={},
+        daiku="0.1.0",
+        made_at="2026-11-22T00:00:00Z",
+        made_by="a@b",
     )
     assert saved, "a plan with steps of Kubernetes alone changes something"
     planfile.write(tmp_path / "plan.json", saved)

@@ -127,6 +127,7 @@ def plan(world: World, wanted: Wanted) -> SavedPlan:
         plan="p",
         release="r",
         release_digest="d",
+        secrets=(),
         incarnations=tuple((name, disk) for name, (_, disk) in sorted(world.machines.items())),
         resources=moves,
         hosts=tuple(HostMove.of(report) for report in reports if report.changed),

@@ -1,7 +1,8 @@
 """A plan that was saved: every change, what it was made from, and what the world was then.
 
 It is reviewed by people and carried out later, so it is refused as soon as the cluster file, the release or the world
-is not what it was. It holds no contents of files: digests, rights and names only.
+is not what it was. It holds no contents of files: digests, rights and names only; of secrets marks that only the
+ledger can make again.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from daiku.plan.facts import Facts
 from daiku.plan.model import Frozen, Plan
 from daiku.render.bundle import HostBundle
 
-FORMAT: Literal[3] = 3
+FORMAT: Literal[4] = 4
 _LONGEST = 120
 """Characters of an object's value that are shown."""
 
@@ -181,10 +182,11 @@ def _brief(value: str) -> str:
 
 class SavedPlan(Frozen):
     """`spec`, `plan` and `release_digest` are SHA-256 of the specification, the plan and the release's locks;
+    `secrets` are the names and marks (`ledger.secrets.Secrets.mark`) of the secrets that it brings somewhere.
     `incarnations` are the machines that stood then. `made_at` is RFC 3339, `made_by` is who and where. `objects` is
     None where no API server could be asked: before the cluster is begun."""
 
-    format: Literal[3] = FORMAT
+    format: Literal[4] = FORMAT
     cluster: str
     daiku: str
     made_at: str
@@ -193,6 +195,7 @@ class SavedPlan(Frozen):
     plan: str
     release: str
     release_digest: str
+    secrets: tuple[tuple[str, str], ...]
     incarnations: tuple[tuple[str, str], ...]
     resources: tuple[ResourceMove, ...]
     hosts: tuple[HostMove, ...]
@@ -225,6 +228,7 @@ def of_plan(
     kubernetes: tuple[KubernetesMove, ...] = (),
     objects: tuple[ObjectMove, ...] | None = None,
     *,
+    secrets: Mapping[str, str],
     daiku: str,
     made_at: str,
     made_by: str,
@@ -240,6 +244,7 @@ def of_plan(
         plan=plan.digest(),
         release=plan.release.name,
         release_digest=digest_of(plan.release.model_dump(mode="json")),
+        secrets=tuple(sorted(secrets.items())),
         incarnations=tuple(sorted((node.name, node.incarnation) for node in standing)),
         resources=tuple(sorted((ResourceMove.model_validate(r) for r in resources), key=lambda r: r.urn)),
         hosts=tuple(sorted((HostMove.of(r) for r in reports if r.changed), key=lambda h: h.host)),

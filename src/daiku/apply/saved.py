@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from daiku.apply.phases.consent import Planned
@@ -19,6 +19,7 @@ from daiku.apply.planfile import (
 from daiku.apply.report import HostReport
 from daiku.errors import HostError, StalePlanError
 from daiku.plan.facts import Facts
+from daiku.plan.given import PREFIX, taken
 from daiku.plan.model import Plan
 
 T = TypeVar("T")
@@ -39,8 +40,17 @@ def check_source(saved: SavedPlan, plan: Plan) -> None:
     }
     moved = [words for key, words in told.items() if getattr(saved, key) != now[key]]
     if not moved and saved.plan != plan.digest():
-        moved = [f"the plan was made by daiku {saved.daiku}, and this one decides otherwise"]
+        moved = _given(saved, plan) or [
+            f"the plan was made by daiku {saved.daiku}, and this one decides otherwise"
+        ]
     refuse(moved)
+
+
+def check_secrets(saved: SavedPlan, now: Mapping[str, str]) -> None:
+    """StalePlanError when a secret that the plan brings somewhere is another than then. `now` are the marks of those
+    that there are. Nothing of the world is read."""
+    then = dict(saved.secrets)
+    refuse([_secret(name, then, now) for name in sorted({*then, *now}) if then.get(name) != now.get(name)])
 
 
 def refuse(moved: Sequence[str]) -> None:
@@ -164,6 +174,18 @@ def _undone(saved: Iterable[ObjectMove], done: Iterable[ObjectMove]) -> list[str
         for key in sorted({*planned, *made})
         if planned.get(key) != made.get(key) and not (key in waited and made[key] == "create")
     ]
+
+
+def _given(saved: SavedPlan, plan: Plan) -> list[str]:
+    """Secrets that were given or removed since: some files and objects are there only with theirs."""
+    then = {name for name, _ in saved.secrets if name.startswith(PREFIX)}
+    now = {f"{PREFIX}{name}" for name in taken(plan)}
+    return [_secret(name, then, now) for name in sorted(then ^ now)]
+
+
+def _secret(name: str, then: Container[str], now: Container[str]) -> str:
+    what = "was set" if name not in then else "was removed" if name not in now else "was set anew"
+    return f"the secret {name.removeprefix(PREFIX)} {what}"
 
 
 def _machines(saved: Mapping[str, str], now: Mapping[str, str]) -> list[str]:

@@ -4,6 +4,7 @@ the operator gave."""
 from __future__ import annotations
 
 import base64
+import hmac
 import re
 import secrets
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from daiku.ledger.private_files import ensure
 from daiku.plan.given import PREFIX
 
 SIZE = 32
+MARKS = "saved-plans"
+"""Name of the secret that marks of others are made with."""
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?")
 
 
@@ -46,3 +49,11 @@ class Secrets:
                 hint="bring the file back from a copy: what was encrypted with it cannot be read without",
             )
         return base64.b64encode(content)
+
+    def mark(self, name: str) -> str:
+        """What may be written down to see later whether the secret is still the same: 64 hexadecimal digits.
+
+        Its HMAC with a key that is kept as the secrets are: without the key nothing can be guessed by it, and who has
+        the key can read the secret itself. Sealing a secret leaves its mark. Errors as of `text`.
+        """
+        return hmac.new(self.text(MARKS), name.encode() + b"\0" + self.text(name), "sha256").hexdigest()

@@ -49,8 +49,9 @@ class GivenSecret:
 
 
 def with_given(plan: Plan, names: Iterable[str]) -> Plan:
-    """The plan of an operator who has given the secrets `names`."""
-    return plan.model_copy(update={"given_secrets": tuple(sorted(names))})
+    """The plan of an operator who has given the secrets `names`; those that it has no use for leave it as it is."""
+    used = (name for name in names if name in GIVEN and GIVEN[name].used(plan))
+    return plan.model_copy(update={"given_secrets": tuple(sorted(used))})
 
 
 def waiting(plan: Plan) -> tuple[str, ...]:
@@ -64,7 +65,7 @@ def waiting(plan: Plan) -> tuple[str, ...]:
 
 def taken(plan: Plan) -> tuple[str, ...]:
     """The names of those that were given and that something of the plan takes."""
-    return tuple(name for name, secret in GIVEN.items() if name in plan.given_secrets and secret.used(plan))
+    return tuple(name for name in GIVEN if name in plan.given_secrets)
 
 
 def as_kept(name: str, value: bytes) -> bytes:

@@ -330,7 +330,8 @@ class TenantPlan(Frozen):
 
 class Plan(Frozen):
     """Every decision about one cluster. `spec_digest` is the SHA-256 of the resolved specification. `given_secrets` are
-    the names of the secrets that the operator has given: some files and objects are there only with theirs."""
+    the names of the secrets that the operator has given and that the plan uses: some files and objects are there only
+    with theirs."""
 
     cluster: str
     zone: str
