@@ -39,7 +39,7 @@ def key_text(key: paramiko.PKey) -> str:
 
 @dataclass
 class Sshd:
-    """`exec_prefix` is printed before the output of every command, as a chatty .bashrc does.
+    """`exec_prefix` is printed before the output of every command, as a chatty .bashrc does. `shell` is the account's.
 
     `late_answer` tells the end of a command before its beginning. `drop_after` closes the connection once a command's
     output has passed so many bytes. `connections`, `sessions` and `forwards` count what clients opened.
@@ -49,6 +49,7 @@ class Sshd:
     authorized: set[str]
     env: dict[str, str] = field(default_factory=dict[str, str])
     cwd: Path | None = None
+    shell: str = "/bin/sh"
     port: int = 0
     exec_prefix: bytes = b""
     drop_after: int | None = None
@@ -194,7 +195,7 @@ class _Rules(paramiko.ServerInterface):
 
     def _execute(self, channel: paramiko.Channel, command: str) -> None:
         process = subprocess.Popen(
-            ["/bin/sh", "-c", command],
+            [self._sshd.shell, "-c", command],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

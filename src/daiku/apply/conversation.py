@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 from daiku.apply.helper.quick import MARK
 from daiku.apply.helper.wire import HEADER
+from daiku.apply.no_helper import last_line, plain, why_not_begun, why_not_by_python
 from daiku.apply.payload import packed_program
 from daiku.errors import HostDiskFullError, HostError
 from daiku.wire.ssh import Session
@@ -48,7 +50,7 @@ class Conversation:
         self._write(packed_program() + HEADER.pack(b"J", len(packed)) + packed)
         self._find_mark()
         found = self._answer()
-        return _UNCHANGED if found["kind"] == "unchanged" else found
+        return _UNCHANGED if found.get("kind") == "unchanged" else self._with(_UNCHANGED, found)
 
     def go(self, blobs: dict[str, bytes]) -> Json:
         """Send the contents that are needed, have the change made, and return the report."""
@@ -57,7 +59,7 @@ class Conversation:
             packed = zlib.compress(content)
             parts.append(HEADER.pack(b"B", len(packed)) + packed)
         self._write(b"".join(parts))
-        return self._answer()
+        return self._with(("ran",), self._answer())
 
     def _write(self, data: bytes) -> None:
         self.sent += len(data)
@@ -71,7 +73,7 @@ class Conversation:
                 case "alive":
                     continue
                 case "event":
-                    self._on_event(str(message["step"]), str(message["message"]))
+                    self._on_event(str(message.get("step")), str(message.get("message")))
                 case "reachable?":
                     self.round_trips += 1
                     self._write(_frame({"kind": "reached"}))
@@ -86,13 +88,25 @@ class Conversation:
             self._more()
         kind, length = HEADER.unpack_from(self._buffer)
         if kind != b"J" or length > FRAME_LIMIT:
-            raise self._broken("sent what is no frame")
+            raise self._rubbish()
         end = HEADER.size + length
         while len(self._buffer) < end:
             self._more()
         content = bytes(self._buffer[HEADER.size : end])
         del self._buffer[:end]
-        return cast("Json", json.loads(content))
+        try:
+            message = json.loads(content)
+        except (ValueError, RecursionError):
+            raise self._rubbish() from None
+        if not isinstance(message, dict):
+            raise self._rubbish()
+        return cast("Json", message)
+
+    def _with(self, keys: Iterable[str], message: Json) -> Json:
+        """`message`, which has all `keys`."""
+        if not set(keys) <= message.keys():
+            raise self._rubbish()
+        return message
 
     def _more(self) -> None:
         data = self._stream.read(timeout=self._silence)
@@ -102,37 +116,39 @@ class Conversation:
 
     def _find_mark(self) -> None:
         """Skip what the login's shell may print before the helper begins."""
+        patience = START_FACTOR * self._silence
+        end = time.monotonic() + patience
         while (place := self._buffer.find(MARK)) < 0:
-            data = self._stream.read(timeout=START_FACTOR * self._silence)
-            if not data or len(self._buffer) > NOISE_LIMIT:
-                raise self._silent()
+            data = self._stream.read(timeout=patience)
+            if not data:
+                status, stderr = self._stream.status(), self._stream.stderr()
+                raise self._error(*why_not_begun(status, stderr, bytes(self._buffer), self._user))
             self._buffer += data
+            if len(self._buffer) > NOISE_LIMIT or time.monotonic() > end:
+                raise self._error(
+                    f"the host printed {len(self._buffer)} bytes, and the helper has not begun",
+                    f"see that the start-up files of the shell of the account {self._user!r} print nothing",
+                )
         del self._buffer[: place + len(MARK)]
 
+    @property
+    def _user(self) -> str:
+        return self._session.endpoint.user
+
     def _broken(self, how: str) -> HostError:
-        words = _last_line(self._stream.stderr())
-        return HostError(
-            f"the helper {how}" + (f": {words}" if words else ""),
-            host=self._session.name,
-            step="converge",
-            hint="run the same command again: it goes on where it was; if it ends so again, the host kills it "
-            "(is it out of memory?)",
+        stderr = self._stream.stderr()
+        words = last_line(stderr)
+        message = f"the helper {how}" + (f": {words}" if words else "")
+        hint = "run the same command again: it goes on where it was; if it ends so again, the host kills it (is it "
+        return self._error(*why_not_by_python(stderr) or (message, hint + "out of memory?)"))
+
+    def _rubbish(self) -> HostError:
+        return self._error(
+            "the helper's answer is none that daiku knows",
+            f"see what else the host prints when the account {self._user!r} runs a command",
         )
 
-    def _silent(self) -> HostError:
-        """Why the helper never began."""
-        status = self._stream.status()
-        stderr = self._stream.stderr()
-        words = _last_line(stderr) or _last_line(bytes(self._buffer))
-        user = self._session.endpoint.user
-        message, hint = f"the helper cannot start: exit status {status}" + (f": {words}" if words else ""), ""
-        if b"sudo" in stderr and b"python3" not in stderr:
-            hint = f"the account {user!r} must be allowed to use sudo without a password"
-        elif b"python3" in stderr:
-            message = f"the host has no python3 that can run the helper: {words}"
-            hint = "install python3 (3.8 or newer) on the host"
-        elif words:
-            hint = f"the account {user!r} needs a login shell that runs commands"
+    def _error(self, message: str, hint: str) -> HostError:
         return HostError(message, host=self._session.name, step="converge", hint=hint)
 
 
@@ -147,7 +163,7 @@ def _json(value: Json) -> bytes:
 
 def _error(host: str, message: Json) -> HostError:
     """The helper's error as one of ours."""
-    text, output = str(message["message"]), str(message.get("output", ""))
+    text, output = plain(str(message.get("message"))), plain(str(message.get("output", "")))
     again = "then run the same command again: it goes on where it was"
     match message.get("code"):
         case "disk full":
@@ -190,8 +206,3 @@ def _error(host: str, message: Json) -> HostError:
 def _with_output(text: str, output: str) -> str:
     last = "\n".join(output.splitlines()[-10:])
     return f"{text}\n{last}" if last else text
-
-
-def _last_line(data: bytes) -> str:
-    lines = data.decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip()[:300] if lines else ""
