@@ -10,6 +10,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from typing import Any, cast
 import yaml
 
 from daiku.errors import ApiError, DeadlineError, MissingToolError
+from daiku.wire.interrupts import interrupts_held
 from daiku.wire.kubernetes_credentials import Credentials, memory_file
 from daiku.wire.kubernetes_kinds import Object
 
@@ -26,6 +28,8 @@ INPUTS_LABEL = "daiku.io/inputs"
 """Label of a release: a digest of the archive and the values that made it."""
 _SPARE_SECONDS = 60.0
 """How much longer than its own limit helm may take, to roll back; and how long it may take to end when it is told."""
+_TICK_SECONDS = 0.1
+"""How long after a Ctrl-C helm is told at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,33 +158,36 @@ class Helm:
 def _ended(
     command: Sequence[str], environ: dict[str, str], handed: Sequence[int], where: str, seconds: float
 ) -> str:
-    try:
-        # A group of its own: Ctrl-C reaches us alone, and we tell helm, once.
-        process = subprocess.Popen(
-            command,
-            env=environ,
-            pass_fds=handed,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            process_group=0,
-        )
-    except OSError as error:
-        raise MissingToolError(
-            f"helm cannot be run: {error.strerror}", where=command[0], hint="install helm 4 on PATH"
-        ) from error
-    with process:
+    with interrupts_held() as came:
         try:
-            output, errors = process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired as error:
-            _end(process)
-            raise DeadlineError(
-                f"no end after {seconds:.0f} s", where=where, hint="look at the release: helm history NAME"
+            # A group of its own: Ctrl-C reaches us alone, and we tell helm, once.
+            process = subprocess.Popen(
+                command,
+                env=environ,
+                pass_fds=handed,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                process_group=0,
+            )
+        except OSError as error:
+            raise MissingToolError(
+                f"helm cannot be run: {error.strerror}", where=command[0], hint="install helm 4 on PATH"
             ) from error
-        except BaseException:
-            _end(process)
-            raise
+        with process:
+            try:
+                printed = _printed(process, seconds, lambda: bool(came))
+                if printed is None:
+                    _end(process, came)
+            except BaseException:
+                process.kill()
+                raise
+    if printed is None:
+        raise DeadlineError(
+            f"no end after {seconds:.0f} s", where=where, hint="look at the release: helm history NAME"
+        )
+    output, errors = printed
     if process.returncode:
         lines = [line for line in errors.splitlines() if line.startswith("Error:")] or [errors.strip()]
         raise ApiError(
@@ -189,15 +196,25 @@ def _ended(
     return output
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """Tell helm to end and let it put its release in order; kill it when it does not."""
+def _printed(
+    process: subprocess.Popen[str], seconds: float, enough: Callable[[], bool]
+) -> tuple[str, str] | None:
+    """What helm printed until it ended; None: it has not after `seconds`, or `enough` says not to wait."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not enough():
+        try:
+            return process.communicate(timeout=_TICK_SECONDS)
+        except subprocess.TimeoutExpired:
+            continue
+    return None
+
+
+def _end(process: subprocess.Popen[str], came: Sequence[int]) -> None:
+    """Tell helm to end and let it put its release in order; kill it when it does not, or at the next Ctrl-C."""
+    told = len(came)
     process.terminate()
-    try:
-        process.communicate(timeout=_SPARE_SECONDS)
-    except BaseException as error:
+    if _printed(process, _SPARE_SECONDS, lambda: len(came) > told) is None:
         process.kill()
-        if not isinstance(error, subprocess.TimeoutExpired):
-            raise
 
 
 class _Loader(yaml.CSafeLoader):
