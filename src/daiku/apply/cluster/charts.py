@@ -113,11 +113,11 @@ class HelmCharts:
 
 
 def archive_of(folder: Path | None, one: ChartWanted) -> Path | None:
-    """The chart's archive, None where there is none. Some charts are published with a `v` before the version."""
+    """The chart's archive, None where there is none."""
     if folder is None:
         return None
-    names = (f"{one.chart}-{one.version}.tgz", f"{one.chart}-v{one.version}.tgz")
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    archive = folder / f"{one.chart}-{one.version}.tgz"
+    return archive if archive.is_file() else None
 
 
 def difference(before: Iterable[Object], after: Iterable[Object]) -> str:
