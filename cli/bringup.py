@@ -172,8 +172,7 @@ def bring_up(
 
     def settle(names: tuple[str, ...]) -> tuple[str, ...]:
         before = int(run.details.get("hosts changed", 0))
-        report = fleet.converge(job, facts, progress, only=names, run_id=run.id, check=run.check)
-        fleet.record(job, run, report)
+        report = fleet.converge(job, facts, progress, only=names, run=run)
         run.details["hosts changed"] = before + int(run.details["hosts changed"])
         fleet.check(report)
         return tuple(one.host for one in report.reports if one.changed)

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from daiku.cli import output
+from daiku.cli.host_journal import HostJournal
+from daiku.cli.host_words import differs, running
 from daiku.cli.job import Job
 from daiku.errors import ApplyError, HostError
 
 if TYPE_CHECKING:
     from daiku.apply.converge import Approve
-    from daiku.apply.report import Drift, FileChange, FleetReport, HostReport
+    from daiku.apply.report import FleetReport, HostReport
     from daiku.ledger.running import Running
     from daiku.plan.facts import Facts
 
@@ -26,16 +28,16 @@ def converge(
     *,
     only: tuple[str, ...] = (),
     dry_run: bool = False,
-    run_id: str = "",
+    run: Running | None = None,
     patience: float = 0.0,
     approve: Approve | None = None,
-    check: Callable[[], None] | None = None,
 ) -> FleetReport:
     """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report.
 
-    `approve` may refuse what is about to be done on a host; `check` raises LockHeldError once the cluster is not ours.
+    `run` is the run that this belongs to, None for `dry_run`: its journal tells of every host, and once its lease is
+    lost no further host begins. `approve` may refuse what is about to be done on a host.
     """
-    from daiku.apply.fleet import Settings, run
+    from daiku.apply import fleet
     from daiku.apply.targets import targets_of
     from daiku.render.hosts import host_bundles
 
@@ -44,23 +46,40 @@ def converge(
     if only:
         bundles = {name: bundle for name, bundle in bundles.items() if name in only}
 
-    def on_event(host: str, step: str, message: str) -> None:
-        progress.detail(f"{host} {step} {message}")
+    journal = HostJournal(run) if run else None
 
-    report = run(
+    def on_event(host: str, step: str, message: str) -> None:
+        if step == "interrupt":
+            progress.line(message)
+            return
+        progress.detail(f"{host} {step} {message}")
+        if journal:
+            journal.event(host, step, message)
+
+    def about_to(planned: HostReport) -> None:
+        if approve:
+            approve(planned)
+        if journal:
+            journal.begin(planned)
+
+    report = fleet.run(
         targets_of(job.plan, facts),
         bundles,
         key_file=job.login(),
         host_keys=job.host_keys(facts),
-        settings=Settings(patience=patience),
+        settings=fleet.Settings(patience=patience),
         dry_run=dry_run,
-        run_id=run_id,
+        run_id=run.id if run else "",
         on_event=on_event,
-        approve=approve or (lambda _report: None),
+        approve=about_to,
         secrets=job.secrets().text,
-        check=check or (lambda: None),
+        check=run.check if run else lambda: None,
     )
+    if journal:
+        journal.finish(report)
     if report.interrupted:
+        if report.skipped:
+            progress.line(f"left as they were: {', '.join(report.skipped)}")
         raise KeyboardInterrupt
     return report
 
@@ -75,29 +94,6 @@ def need_names(wanted: Iterable[str], known: Iterable[str]) -> None:
         close = [name for one in unknown for name in difflib.get_close_matches(one, names, n=1)]
         tip = f"did you mean {', '.join(close)}?" if close else f"the nodes are: {', '.join(names)}"
         raise click.UsageError(f"no such node: {', '.join(unknown)}; {tip}")
-
-
-def record(job: Job, run: Running, report: FleetReport) -> None:
-    """Write what became of each host into the journal; a run with a host that failed has failed."""
-    journal = job.journal()
-    for one in report.reports:
-        number = journal.begin_step(run.id, "converge", one.host)
-        journal.end_step(number, "done" if one.changed else "unchanged", did(one))
-        journal.receive(run.id, one.host, one.bundle)
-    for failure in report.failures:
-        number = journal.begin_step(run.id, failure.step or "converge", failure.host)
-        journal.end_step(number, "failed", failure.message)
-    run.details["hosts changed"] = sum(one.changed for one in report.reports)
-    if report.failures:
-        run.outcome = "failed"
-        run.message = f"hosts failed: {', '.join(failure.host for failure in report.failures)}"
-
-
-def did(report: HostReport) -> str:
-    """What was done on a host, in words: files by path, what differed on the running machine, then the triggers."""
-    files = [f"{change.path} ({_differs(change)})" for change in report.changes]
-    facts = [_running(drift) for drift in report.drift]
-    return "; ".join([*files, *facts, *(f"trigger {trigger.name}" for trigger in report.triggers)])
 
 
 def check(report: FleetReport, later: Sequence[HostError] = ()) -> None:
@@ -118,31 +114,13 @@ def show(report: FleetReport, *, diffs: bool = False) -> None:
     if diffs:
         for one in report.reports:
             for change in one.changes:
-                output.say(f"{one.host}: {change.path} ({_differs(change)})")
+                output.say(f"{one.host}: {change.path} ({differs(change)})")
                 if change.private:
                     output.say("    (private: its content is not shown)")
                 elif change.diff:
                     output.say("".join(f"    {line}\n" for line in change.diff.splitlines()).rstrip("\n"))
             for drift in one.drift:
-                output.say(f"{one.host}: {_running(drift)}, mended by trigger {drift.trigger}")
-
-
-def _differs(change: FileChange) -> str:
-    """How a file differs; rights before and after where they do."""
-    before, after = change.before, change.after
-    words: list[str] = list(change.what)
-    if before and after:
-        rights = {
-            "mode": f"mode {before.mode:04o} -> {after.mode:04o}",
-            "owner": f"owner {before.owner}:{before.group} -> {after.owner}:{after.group}",
-        }
-        words = [rights.get(word, word) for word in words]
-    return ", ".join(words)
-
-
-def _running(drift: Drift) -> str:
-    """One fact of the running machine that is, or was, not as it should be."""
-    return f"{drift.kind} {drift.name}: {drift.before} -> {drift.after}"
+                output.say(f"{one.host}: {running(drift)}, mended by trigger {drift.trigger}")
 
 
 def _row(report: HostReport) -> list[str]:

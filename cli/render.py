@@ -140,11 +140,8 @@ def apply(
         if job.standing() is None:
             standing.check(job, facts, progress)
         with progress.step("hosts (SSH)") as step:
-            report = fleet.converge(
-                job, facts, progress, only=hosts, run_id=run.id, patience=patience, check=run.check
-            )
+            report = fleet.converge(job, facts, progress, only=hosts, run=run, patience=patience)
             step.failed = bool(report.failures)
-        fleet.record(job, run, report)
         if as_json:
             output.emit_json(fleet.as_json(report))
         else:

@@ -104,13 +104,11 @@ def up(
                 job,
                 made.facts,
                 progress,
-                run_id=run.id,
+                run=run,
                 patience=patience,
                 approve=Approval(saved, made.facts) if saved else None,
-                check=run.check,
             )
             step.failed = bool(report.failures)
-        fleet.record(job, run, report)
         cluster = None
         if until != "hosts" and report.reports:
             cluster = bringup.bring_up(

@@ -6,6 +6,7 @@ import pytest
 
 from daiku.apply.report import Drift, FileChange, FleetReport, HostReport, Rights, TriggerRun
 from daiku.cli import fleet
+from daiku.cli.host_words import did
 
 WANTED = Rights(0o644, "root", "root")
 
@@ -56,7 +57,7 @@ def test_machines_are_told_the_same() -> None:
 
 
 def test_the_journal_holds_what_differed() -> None:
-    assert fleet.did(report(dry_run=False).reports[0]) == (
+    assert did(report(dry_run=False).reports[0]) == (
         "/etc/hosts (mode 0777 -> 0644, owner 1000:0 -> root:root); /etc/new (create); "
         "route eno2 10.64.0.0/16 10.10.0.1: absent -> present; trigger netplan"
     )

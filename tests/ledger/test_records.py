@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from daiku.ledger.database import Database
 from daiku.ledger.host_keys import PinnedHostKeys
 from daiku.ledger.journal import Journal
 from daiku.ledger.keys import ensure_deploy_key
-from daiku.ledger.lock import Holder
+from daiku.ledger.lock import Holder, acquire, this_process
 from daiku.ledger.paths import State
 from daiku.wire.ssh_login import load_key
 
@@ -113,24 +114,51 @@ def test_the_journal_tells_what_happened(tmp_path: Path) -> None:
     journal = Journal(Database(tmp_path / "l.sqlite"), clock=lambda: next(times))
     run = journal.start("up", Holder("anna", "desk", "b", 5, 1))
     done = journal.begin_step(run, "converge", "g0")
-    killed = journal.begin_step(run, "converge", "g1")
+    killed = journal.begin_step(run, "converge", "g1", "/etc/hosts (content)")
     journal.end_step(done, "done", "x" * 5000)
-    journal.receive(run, "g0", "digest-1")
-    journal.receive(run, "g0", "digest-2")
+    journal.receive(run, [("g0", "digest-1")])
+    journal.receive(run, [("g0", "digest-2")])
     steps = journal.steps(run)
     assert [(s.number, s.host, s.outcome, s.finished) for s in steps] == [
         (done, "g0", "done", 1003.0),
-        (killed, "g1", "running", None),
+        (killed, "g1", "killed", None),
     ]
     assert len(steps[0].message) == 2000
     assert [(r.host, r.bundle) for r in journal.receipts()] == [("g0", "digest-2")]
     journal.finish(run, "failed", "g1: no SSH")
     later = journal.start("apply", Holder("ben", "desk", "b", 6, 1))
     assert [(r.id, r.who, r.outcome, r.finished) for r in journal.runs()] == [
-        (later, "ben", "running", None),
+        (later, "ben", "killed", None),
         (run, "anna", "failed", 1006.0),
     ]
     assert len(journal.runs(limit=1)) == 1
+
+
+def test_a_run_is_running_while_its_process_holds_the_cluster_and_killed_after(tmp_path: Path) -> None:
+    database = Database(tmp_path / "l.sqlite")
+    journal = Journal(database)
+    me = this_process()
+    dead = replace(me, process_start=me.process_start - 1)  # an earlier process of our number
+
+    def begin(holder: Holder) -> str:
+        run = journal.start("up", holder)
+        journal.begin_step(run, "converge", "g1", "/etc/hosts (content)")
+        return run
+
+    with acquire(database, "up", holder=me):
+        run = begin(me)
+        assert [(s.outcome, s.message) for s in journal.steps(run)] == [("running", "/etc/hosts (content)")]
+        assert journal.find(run).outcome == "running"
+    assert [(s.outcome, s.message) for s in journal.steps(run)] == [("killed", "/etc/hosts (content)")]
+    assert journal.find(run).outcome == "killed"
+    assert "run the same command again" in journal.find(run).message
+    acquire(database, "up", holder=dead)
+    lost = begin(dead)
+    assert journal.find(lost).outcome == "killed"
+    with acquire(database, "up", holder=me):
+        assert journal.find(lost).outcome == "killed"
+        again = begin(me)
+        assert [r.outcome for r in journal.runs() if r.id in (run, again)] == ["running", "killed"]
 
 
 @pytest.mark.parametrize(

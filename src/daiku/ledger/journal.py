@@ -1,7 +1,8 @@
 """What happened: runs, their steps, and what each host was last brought to.
 
 Nothing here is secret: a message is what a user was told. A step is written when it begins and again when it ends, so
-that a run which was killed shows where it stood.
+that a run which was killed shows where it stood. That it was killed is not written by anybody: it is seen by the lock,
+which is another's, or nobody's, or a dead process's.
 """
 
 from __future__ import annotations
@@ -9,16 +10,17 @@ from __future__ import annotations
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from daiku.errors import StateError
 from daiku.ledger.database import Database
-from daiku.ledger.lock import Holder, this_process
+from daiku.ledger.lock import Holder, holds, this_process
 
-Outcome = Literal["running", "done", "unchanged", "failed", "interrupted"]
+Outcome = Literal["running", "done", "unchanged", "failed", "interrupted", "killed"]
 MESSAGE_LENGTH = 2000
+KILLED = "it ended without a word, as by SIGKILL or a power cut; run the same command again: it goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,17 @@ class Step:
     finished: float | None
     outcome: Outcome
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A step on a host that is over after `seconds`, to be noted."""
+
+    host: str
+    step: str
+    outcome: Outcome
+    message: str
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +100,12 @@ class Journal:
                 (self._clock(), outcome, message[:MESSAGE_LENGTH], run),
             )
 
-    def begin_step(self, run: str, step: str, host: str = "") -> int:
-        """Begin a step and return its number."""
+    def begin_step(self, run: str, step: str, host: str = "", message: str = "") -> int:
+        """Begin a step and return its number. `message`: what it is about to do."""
         with self._database.writing() as connection:
             cursor = connection.execute(
-                "INSERT INTO steps (run, host, step, started, outcome, message) VALUES (?, ?, ?, ?, 'running', '')",
-                (run, host, step, self._clock()),
+                "INSERT INTO steps (run, host, step, started, outcome, message) VALUES (?, ?, ?, ?, 'running', ?)",
+                (run, host, step, self._clock(), message[:MESSAGE_LENGTH]),
             )
             assert cursor.lastrowid is not None
             return cursor.lastrowid
@@ -105,18 +118,31 @@ class Journal:
                 (self._clock(), outcome, message[:MESSAGE_LENGTH], number),
             )
 
-    def receive(self, run: str, host: str, bundle: str) -> None:
-        """Note that `host` now holds the bundle with that digest."""
+    def note(self, run: str, steps: Iterable[Ended]) -> None:
+        """Steps on hosts that changed nothing and are over, all in one write: hosts may be many."""
+        now = self._clock()
         with self._database.writing() as connection:
-            connection.execute(
+            connection.executemany(
+                "INSERT INTO steps (run, host, step, started, finished, outcome, message) VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (run, s.host, s.step, now - s.seconds, now, s.outcome, s.message[:MESSAGE_LENGTH])
+                    for s in steps
+                ],
+            )
+
+    def receive(self, run: str, bundles: Iterable[tuple[str, str]]) -> None:
+        """Note which bundles hosts now hold: names of hosts, each with the digest of its bundle."""
+        now = self._clock()
+        with self._database.writing() as connection:
+            connection.executemany(
                 "INSERT OR REPLACE INTO receipts (host, run, bundle, at) VALUES (?, ?, ?, ?)",
-                (host, run, bundle, self._clock()),
+                [(host, run, bundle, now) for host, bundle in bundles],
             )
 
     def runs(self, limit: int = 50) -> tuple[Run, ...]:
         """The latest runs, newest first."""
         rows = self._database.rows("SELECT * FROM runs ORDER BY started DESC, id DESC LIMIT ?", limit)
-        return tuple(Run(**_values(row)) for row in rows)
+        return tuple(self._run(row) for row in rows)
 
     def find(self, run: str) -> Run:
         """The run whose ID is, or begins with, `run`; `last` is the latest. StateError: none is, or several are."""
@@ -133,18 +159,27 @@ class Journal:
         rows = self._database.rows(
             "SELECT * FROM runs WHERE substr(id, 1, ?) = ? ORDER BY id LIMIT 100", len(prefix), prefix
         )
-        found = tuple(Run(**_values(row)) for row in rows)
+        found = tuple(self._run(row) for row in rows)
         return tuple(run for run in found if run.id == prefix) or found
 
     def steps(self, run: str) -> tuple[Step, ...]:
         """The steps of a run, in the order in which they began."""
         rows = self._database.rows("SELECT * FROM steps WHERE run = ? ORDER BY number", run)
-        return tuple(Step(**_values(row)) for row in rows)
+        steps = tuple(Step(**_values(row)) for row in rows)
+        if any(step.outcome == "running" for step in steps) and self.find(run).outcome != "running":
+            return tuple(replace(s, outcome="killed") if s.outcome == "running" else s for s in steps)
+        return steps
 
     def receipts(self) -> tuple[Receipt, ...]:
         """The last receipt of each host, by name."""
         rows = self._database.rows("SELECT * FROM receipts ORDER BY host")
         return tuple(Receipt(**_values(row)) for row in rows)
+
+    def _run(self, row: sqlite3.Row) -> Run:
+        run = Run(**_values(row))
+        if run.outcome == "running" and not holds(self._database, run.pid, run.started):
+            return replace(run, outcome="killed", message=KILLED)
+        return run
 
 
 def _values(row: sqlite3.Row) -> dict[str, Any]:

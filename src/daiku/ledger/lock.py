@@ -160,6 +160,14 @@ def acquire(
     return Lease(database, token, seconds, now + seconds, clock)
 
 
+def holds(database: Database, pid: int, at: float, clock: Callable[[], float] = time.time) -> bool:
+    """Whether the process `pid` that held the lock at the moment `at` (seconds since 1970) holds it still."""
+    for row in database.rows("SELECT * FROM lock"):
+        if row["pid"] == pid and row["since"] <= at:
+            return clock() < row["expires"] and not _dead(row, this_process(), process_start)
+    return False
+
+
 def _dead(row: sqlite3.Row, me: Holder, started: Callable[[int], int | None]) -> bool:
     """Whether the holder is a process of this machine and boot that is no more."""
     return row["boot"] == me.boot and started(row["pid"]) != row["process_start"]
