@@ -1,12 +1,14 @@
-"""Lab hosts for the tests that converge real machines."""
+"""Lab hosts for the tests that converge real machines, and a fleet of SSH servers for those that need none."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from daiku.lab.topology import Machine
+from tests.apply.servers import Fleet
 from tests.lab_hosts.kit import Lab, lab_of_a_cluster
 
 
@@ -22,3 +24,11 @@ def machines(lab: Lab) -> dict[int, Machine]:
     made = {n: lab.machine(n, login="root" if n == 3 else "ubuntu") for n in (2, 3, 4, 5)}
     lab.apply(*made.values())
     return made
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    made = Fleet(tmp_path)
+    yield made
+    for server in made.servers.values():
+        server.close()

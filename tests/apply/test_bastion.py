@@ -13,19 +13,11 @@ from daiku.apply.bastion import Bastion
 from daiku.errors import HostError, HostUnreachableError
 from daiku.wire.ssh import Session, connect
 from tests.apply.rehearsal import live, wanted
-from tests.apply.test_fleet import ALL, HERE, NAMES, Fleet
+from tests.apply.servers import ALL, HERE, NAMES, Fleet
 from tests.ssh.server import Pins, Sshd, serving
 
 HOSTS = NAMES[1:]
 ONES = {name: ALL[name] for name in HOSTS}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path)
-    yield made
-    for server in made.servers.values():
-        server.close()
 
 
 def together(action: Callable[[], object] | None = None) -> Callable[[object], None]:

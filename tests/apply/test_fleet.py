@@ -7,87 +7,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from daiku.apply.fleet import Settings, run
-from daiku.apply.report import FleetReport
 from daiku.apply.targets import Target, Targets
 from daiku.errors import HostAuthError, HostKeyError, HostUnreachableError, LockHeldError, StateError
-from daiku.render.bundle import HostBundle, HostFile, Trigger
+from daiku.render.bundle import HostBundle, Trigger
 from daiku.wire.ssh_types import Endpoint
-from tests.apply.rehearsal import bundle_of, file, live, noting, wanted
-from tests.ssh.server import Pins, Sshd, key_text, make_key
-
-NAMES = ("mgmt-0", "g0", "g1", "g2", "g3")
-HERE = Settings(root=".", timeout=5)
-
-
-class Fleet:
-    """A bastion (the first) and hosts, each an SSH server whose commands run in a folder of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        client = make_key(folder / "key")
-        (folder / "bin").mkdir()
-        (folder / "bin/python3").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
-        (folder / "bin/python3").chmod(0o755)
-        self.servers: dict[str, Sshd] = {}
-        for name in NAMES:
-            (folder / name).mkdir()
-            self.servers[name] = Sshd(
-                make_key(folder / f"{name}.key"),
-                {key_text(client)},
-                env={"PATH": f"{folder}/bin:/usr/bin:/bin"},
-                cwd=folder / name,
-            )
-        self.pins = Pins()
-        self.events: list[tuple[str, str, str]] = []
-
-    @property
-    def targets(self) -> Targets:
-        hosts = [Target(name, self.servers[name].endpoint()) for name in NAMES]
-        return Targets(hosts[0], tuple(hosts[1:]))
-
-    def run(
-        self, bundles: dict[str, HostBundle], targets: Targets | None = None, **options: object
-    ) -> FleetReport:
-        settings: dict[str, object] = {
-            "key_file": self.folder / "key",
-            "host_keys": self.pins,
-            "settings": HERE,
-            "on_event": lambda *event: self.events.append(event),
-            **options,
-        }
-        return run(targets or self.targets, bundles, **settings)  # type: ignore[arg-type]
-
-    def connections(self) -> dict[str, int]:
-        return {name: server.connections for name, server in self.servers.items()}
-
-
-@pytest.fixture
-def fleet(tmp_path: Path) -> Iterator[Fleet]:
-    made = Fleet(tmp_path)
-    yield made
-    for server in made.servers.values():
-        server.close()
-
-
-def bundle(name: str, *parts: HostFile | Trigger) -> HostBundle:
-    made = bundle_of(file("/etc/hostname", f"{name}\n", trigger="t"), noting("t", 1, "/etc/hostname"), *parts)
-    return HostBundle(name, made.files, made.triggers)
+from tests.apply.rehearsal import live, wanted
+from tests.apply.servers import ALL, HERE, NAMES, Fleet, bundle
+from tests.ssh.server import Sshd, key_text
 
 
 def press_ctrl_c() -> None:
     main = threading.main_thread().ident
     assert main is not None
     signal.pthread_kill(main, signal.SIGINT)
-
-
-ALL = {name: bundle(name) for name in NAMES}
 
 
 def test_every_host_gets_its_own_over_one_connection_each(fleet: Fleet) -> None:
@@ -229,7 +166,8 @@ def test_a_process_that_is_killed_leaves_hosts_that_the_next_run_finishes(fleet:
     program = (
         "import sys, pathlib\n"
         "sys.path.insert(0, sys.argv[1])\n"
-        "from tests.apply.test_fleet import *\n"
+        "from daiku.wire.ssh_types import Endpoint\n"
+        "from tests.apply.servers import *\n"
         "targets = Targets(None, tuple(Target(n, Endpoint('127.0.0.1', int(p), 'root'))"
         " for n, p in (a.split('=') for a in sys.argv[3:])))\n"
         "slow = {t.name: bundle(t.name, Trigger('slow', ('sleep', '0.2'), 0)) for t in targets.hosts}\n"
