@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from daiku.apply.converge import converge
-from daiku.apply.payload import program
+from daiku.apply.payload import first_look
 from daiku.errors import HostError
 from daiku.render.bundle import HostBundle, HostFile, Trigger
 from daiku.wire.ssh import Session
@@ -140,7 +140,7 @@ class _Watched:
     def __init__(self, session: Session, watch: str) -> None:
         self._session = session
         self.name, self.endpoint = session.name, session.endpoint
-        self.start = python_input(watch + program())
+        self.start = python_input(watch + first_look())
 
     def open(self, command: str) -> object:
         return _Replacing(self._session.open(command), self.start)

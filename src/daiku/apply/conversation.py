@@ -11,10 +11,10 @@ from typing import Any, cast
 from daiku.apply.helper.quick import MARK
 from daiku.apply.helper.wire import HEADER
 from daiku.apply.no_helper import last_line, plain, why_not_begun, why_not_by_python
-from daiku.apply.payload import packed_program
+from daiku.apply.payload import packed_helper
 from daiku.errors import HostDiskFullError, HostError
 from daiku.wire.ssh import Session
-from daiku.wire.ssh_python import python_command
+from daiku.wire.ssh_python import packed_part, python_command
 
 SILENCE_SECONDS = 30.0
 """The helper says something every ten seconds at most; one that is silent for so long is lost."""
@@ -46,8 +46,8 @@ class Conversation:
 
     def start(self, manifest: Json) -> Json:
         """Send the helper and the manifest in one go, and return its answer."""
-        packed = zlib.compress(_json(manifest), 1)
-        self._write(packed_program() + HEADER.pack(b"J", len(packed)) + packed)
+        first, rest = packed_helper()
+        self._write(first + packed_part(_json(manifest), 1) + rest)
         self._find_mark()
         found = self._answer()
         return _UNCHANGED if found.get("kind") == "unchanged" else self._with(_UNCHANGED, found)

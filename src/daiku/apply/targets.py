@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from daiku.plan.facts import Facts
-from daiku.plan.model import NodePlan, Plan
 from daiku.wire.ssh_types import Endpoint
+
+if TYPE_CHECKING:  # pydantic, which they bring along, takes 70 ms to import
+    from daiku.plan.facts import Facts
+    from daiku.plan.model import NodePlan, Plan
 
 SSH_PORT = 22
 

@@ -21,5 +21,10 @@ def python_command(user: str) -> str:
 
 def python_input(program: str) -> bytes:
     """What goes first to the command's standard input."""
-    packed = zlib.compress(program.encode(), 9)
+    return packed_part(program.encode(), 9)
+
+
+def packed_part(data: bytes, level: int) -> bytes:
+    """A line with its packed size, then `data`, packed as well as zlib's `level` says."""
+    packed = zlib.compress(data, level)
     return b"%d\n%s" % (len(packed), packed)

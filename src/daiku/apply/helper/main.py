@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def converse(wire: Wire, manifest: dict[str, Any]) -> None:
+def converge(wire: Wire, manifest: dict[str, Any]) -> None:
     host = Host(manifest["root"], wire)
     if manifest["dry_run"]:
         wire.send(survey(host, manifest))
@@ -67,7 +67,8 @@ def _receive_as_is(host: Host, manifest: dict[str, Any]) -> None:
     write_receipt(host, manifest, [], ran)
 
 
-def main(manifest: dict[str, Any]) -> None:
+def converse(manifest: dict[str, Any]) -> None:
+    """What the first look could not settle."""
     os.umask(0o022)
     sink = os.dup(1)
     os.dup2(2, 1)  # nothing but frames may reach the channel
@@ -75,7 +76,7 @@ def main(manifest: dict[str, Any]) -> None:
         wire = Wire(sys.stdin.buffer, sink)
         wire.keep_beating()
         try:
-            converse(wire, manifest)
+            converge(wire, manifest)
         except HelperError as error:
             wire.send(error.answer)
         except OSError as error:
