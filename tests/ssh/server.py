@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from daiku.wire.ssh_types import Endpoint
 
-MSG_CHANNEL_SUCCESS = b"\x63"
+MSG_DISCONNECT, MSG_CHANNEL_SUCCESS = b"\x01", b"\x63"
 
 
 def make_key(path: Path) -> paramiko.Ed25519Key:
@@ -42,7 +42,8 @@ class Sshd:
     """`exec_prefix` is printed before the output of every command, as a chatty .bashrc does. `shell` is the account's.
 
     `late_answer` tells the end of a command before its beginning. `drop_after` closes the connection once a command's
-    output has passed so many bytes. `connections`, `sessions` and `forwards` count what clients opened.
+    output has passed so many bytes. `farewell`: at the log-in it disconnects with these words.
+    `connections`, `sessions` and `forwards` count what clients opened.
     """
 
     host_key: paramiko.Ed25519Key
@@ -57,6 +58,7 @@ class Sshd:
     refuse_commands: bool = False
     late_answer: bool = False
     stall_exec: bool = False
+    farewell: str = ""
     connections: int = 0
     sessions: int = 0
     forwards: int = 0
@@ -116,6 +118,14 @@ class _Transport(paramiko.Transport):
         """Set once the other side's `channel` got the answer to its request."""
         return self._begun.setdefault(channel, threading.Event())
 
+    def disconnect(self, words: str) -> None:
+        message = paramiko.Message()
+        message.add_byte(MSG_DISCONNECT)
+        message.add_int(2)
+        message.add_string(words)
+        message.add_string("")
+        self._send_message(message)  # type: ignore[attr-defined]
+
     def _send_user_message(self, data: paramiko.Message) -> None:
         super()._send_user_message(data)  # type: ignore[misc]
         sent = paramiko.Message(data.asbytes())
@@ -131,6 +141,8 @@ class _Rules(paramiko.ServerInterface):
         self._forwarding = False
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        if self._sshd.farewell:
+            self._transport.disconnect(self._sshd.farewell)
         known = key_text(key) in self._sshd.authorized
         return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
 

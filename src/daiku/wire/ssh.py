@@ -23,7 +23,7 @@ from daiku.errors import HostAuthError, HostError, HostKeyError, HostUnreachable
 from daiku.wire.ssh_dial import dial, route_text
 from daiku.wire.ssh_login import Login, named
 from daiku.wire.ssh_stream import BREAK_SECONDS, Stream
-from daiku.wire.ssh_transport import Pipe, Transport
+from daiku.wire.ssh_transport import Pipe, Transport, words_of
 from daiku.wire.ssh_types import Endpoint, HostKeys, Result, fingerprint
 
 KEEPALIVE_SECONDS = 10
@@ -102,7 +102,7 @@ class Session:
             ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise HostUnreachableError(
-                f"connection to {self.route} lost, or no answer within {timeout:g} s",
+                f"connection to {self.route} lost, or no answer within {timeout:g} s{_said(self._transport)}",
                 host=self.name,
                 step="open",
                 hint="run the same command again: it goes on where it was",
@@ -230,7 +230,7 @@ def _connect(
     return Session(name, endpoint, transport, route, shown)
 
 
-def _exchange_keys(transport: paramiko.Transport, name: str, route: str, timeout: float) -> None:
+def _exchange_keys(transport: Transport, name: str, route: str, timeout: float) -> None:
     transport.banner_timeout = timeout
     transport.handshake_timeout = timeout
     transport.auth_timeout = timeout
@@ -249,18 +249,33 @@ def _exchange_keys(transport: paramiko.Transport, name: str, route: str, timeout
             hint="the host needs an Ed25519 host key: run `ssh-keygen -A` on it",
         ) from error
     except (paramiko.SSHException, OSError, EOFError) as error:
-        raise _no_ssh(name, route, f"no SSH server answers: {error or 'connection closed'}") from error
+        what = f"the SSH server ended the key exchange: {str(error) or 'connection closed'}"
+        if not transport.remote_version:
+            what = f"no SSH server answers: {error}"
+        raise _no_ssh(name, route, what, transport) from error
     if not transport.initial_kex_done:  # start_client returns silently when the time is over
-        raise _no_ssh(name, route, f"the SSH server did not finish the key exchange within {timeout:g} s")
+        what = (
+            "the SSH server did not finish the key exchange"
+            if transport.remote_version
+            else "no SSH server answers"
+        )
+        raise _no_ssh(name, route, f"{what} within {timeout:g} s", transport)
 
 
-def _no_ssh(name: str, route: str, message: str) -> HostUnreachableError:
+def _no_ssh(name: str, route: str, message: str, transport: Transport) -> HostUnreachableError:
+    hint = "see that sshd runs on the host and that the address is its own; a host that boots needs a minute"
+    if transport.said:
+        hint = (
+            "see that the address is the host's own, and what its sshd logged; where that lets no more in "
+            "(MaxStartups), run the same command again"
+        )
     return HostUnreachableError(
-        f"{route}: {message}",
-        host=name,
-        step="connect",
-        hint="see that sshd runs on the host and that the address is its own; a host that boots needs a minute",
+        f"{route}: {words_of(message)}{_said(transport)}", host=name, step="connect", hint=hint
     )
+
+
+def _said(transport: Transport) -> str:
+    return f"; it said: {transport.said}" if transport.said else ""
 
 
 def _check_pin(name: str, shown: str, host_keys: HostKeys, route: str) -> None:
@@ -277,20 +292,22 @@ def _check_pin(name: str, shown: str, host_keys: HostKeys, route: str) -> None:
 
 
 def _authenticate(
-    transport: paramiko.Transport, name: str, user: str, keys: list[paramiko.PKey], route: str, timeout: float
+    transport: Transport, name: str, user: str, keys: list[paramiko.PKey], route: str, timeout: float
 ) -> None:
     for key in keys:
         done = threading.Event()
         try:
             transport.auth_publickey(user, key, done)
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise _no_ssh(name, route, f"connection lost before the log-in: {error}") from error
+            raise _no_ssh(name, route, f"connection lost before the log-in: {error}", transport) from error
         if not done.wait(timeout):
-            raise _no_ssh(name, route, f"the SSH server did not answer the log-in within {timeout:g} s")
+            raise _no_ssh(
+                name, route, f"the SSH server did not answer the log-in within {timeout:g} s", transport
+            )
         if transport.is_authenticated():
             return
         if not transport.is_active():
-            raise _no_ssh(name, route, "the SSH server closed the connection during the log-in")
+            raise _no_ssh(name, route, "the SSH server closed the connection during the log-in", transport)
     refused = f"our key {named(keys)}" if len(keys) == 1 else f"each of our keys {named(keys)}"
     raise HostAuthError(
         f"{route} refuses {refused} for the account {user!r}",

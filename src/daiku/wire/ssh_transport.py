@@ -19,7 +19,13 @@ import paramiko
 
 class Transport(paramiko.Transport):
     """Ends without a traceback on standard error, in whatever order connections break: one that leads through another
-    closes a channel of it, which may be gone already. Whoever uses the connection is told of its loss."""
+    closes a channel of it, which may be gone already. Whoever uses the connection is told of its loss.
+
+    `said`: why the other side ends it, in its own words, where it said so: before its banner, as a server does that
+    has no room for us, or when it disconnects.
+    """
+
+    said = ""
 
     def __init__(self, sock: socket.socket | Pipe) -> None:
         # A Pipe has all that paramiko uses of a socket.
@@ -37,6 +43,23 @@ class Transport(paramiko.Transport):
         with contextlib.suppress(OSError, EOFError, paramiko.SSHException):
             super().close()
 
+    def _check_banner(self) -> None:
+        readline = self.packetizer.readline
+
+        def heard(timeout: float) -> str:
+            line = readline(timeout)
+            if not line.startswith("SSH-"):
+                self.said = words_of(line)
+            return line
+
+        self.packetizer.readline = heard
+        super()._check_banner()  # type: ignore[misc]
+        self.said = ""
+
+    def _parse_disconnect(self, message: paramiko.Message) -> None:
+        message.get_int()
+        self.said = words_of(message.get_binary().decode("utf-8", "replace"))
+
     @contextmanager
     def sending_on(self, channel: paramiko.Channel) -> Generator[None]:
         """What this thread sends meanwhile is for `channel`, and is dropped if that is closed before it goes out."""
@@ -51,6 +74,12 @@ class Transport(paramiko.Transport):
         channel: paramiko.Channel | None = getattr(self._sender, "channel", None)
         if channel is None or not channel.closed:
             super()._send_message(data)  # type: ignore[misc]
+
+
+def words_of(text: str) -> str:
+    """The first line, without what would steer a terminal."""
+    line = next(iter(text.strip().splitlines()), "")[:200]
+    return "".join(c if c.isprintable() else "?" for c in line)
 
 
 class Pipe:
