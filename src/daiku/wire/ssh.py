@@ -231,8 +231,8 @@ def _connect(
 
 
 def _exchange_keys(transport: Transport, name: str, route: str, timeout: float) -> None:
-    transport.banner_timeout = timeout
-    transport.handshake_timeout = timeout
+    # The time of start_client, below, ends first: it alone is told as such.
+    transport.banner_timeout = transport.handshake_timeout = 2 * timeout
     transport.auth_timeout = timeout
     transport.channel_timeout = timeout
     options = transport.get_security_options()
