@@ -1,13 +1,14 @@
 """Many SSH servers on this machine, each a host of its own as far as files go: OpenSSH in a mount namespace in which
 /etc/bench, /var/lib/daiku and root's home are its own. They share network, kernel and processors. Needs root.
 
-The home is empty and the environment sshd's own: what the shell of this machine's root reads on each command (a
-version manager, say, in front of every python3) would be measured along.
+The environment is sshd's own, and the home is empty but for a .bashrc, if that is wanted: what the shell of this
+machine's root reads on each command (a version manager, say, in front of every python3) would be measured along.
 """
 
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Self
 
 PORT = 2222
+_LOOP, _TURNS = "for ((i = 0; i < {}; i++)); do :; done", 100_000
 
 _CONFIG = """\
 ListenAddress {address}:{port}
@@ -49,11 +51,32 @@ def address_of(number: int) -> str:
     return f"127.90.{number // 250}.{number % 250 + 1}"
 
 
-class Farm:
-    """`count` hosts while the context lasts; `key` is the private key that all let in as root."""
+def busy_for(milliseconds: int) -> str:
+    """A start-up file with which bash works for so long on this machine's processor, and nothing else happens."""
+    if not milliseconds:
+        return ""
+    spent = min(_processor_of(_LOOP.format(_TURNS)) - _processor_of(":") for _ in range(5))
+    return _LOOP.format(round(_TURNS * milliseconds / 1000 / spent)) + "\n"
 
-    def __init__(self, folder: Path, sshd: Path, count: int, public_key: str) -> None:
+
+def _processor_of(script: str) -> float:
+    """Seconds of processor that bash takes for it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(["bash", "-c", script], check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+class Farm:
+    """`count` hosts while the context lasts; `key` is the private key that all let in as root.
+
+    `busy`: milliseconds of processor that the shell takes on each host before it begins with a command, as with conda,
+    environment modules or a version manager in its start-up file.
+    """
+
+    def __init__(self, folder: Path, sshd: Path, count: int, public_key: str, busy: int = 0) -> None:
         self._folder, self._sshd, self._count = folder, sshd, count
+        self._start_up = busy_for(busy)
         self._servers: list[subprocess.Popen[bytes]] = []
         (folder / "authorized").write_text(public_key + "\n")
         lines = Path("/etc/passwd").read_text().splitlines(keepends=True)
@@ -68,6 +91,7 @@ class Farm:
         for number in range(self._count):
             folder = self._folder / f"host{number}"
             (folder / "home").mkdir(parents=True)
+            (folder / "home/.bashrc").write_text(self._start_up)
             (folder / "passwd").write_text(
                 f"root:x:0:0:root:{folder}/home:/bin/bash\n"
                 f"sshd:x:150:65534::/run/sshd:/usr/sbin/nologin\n{self._people}"

@@ -34,6 +34,8 @@ import rivals
 from farm import PORT, Farm, address_of
 
 PARALLEL = 16
+ENOUGH_SECONDS = 60.0
+"""Another tool is run again for a median until it has taken so long in all."""
 FILES = {
     "/etc/bench/app/one.conf": b"one = 1\n" * 16,
     "/etc/bench/app/two.conf": b"two = 2\n" * 16,
@@ -51,6 +53,22 @@ class Cost:
     memory: float
 
 
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One size: so many hosts, whose shells begin after `busy` ms of processor; `folder` is ours.
+
+    `tools`: the others; `others`: where they are, None without them; `limit`: seconds for one run of one tool.
+    """
+
+    folder: Path
+    size: int
+    busy: int
+    rounds: int
+    tools: tuple[str, ...]
+    others: Path | None
+    limit: float
+
+
 class SkippedError(Exception):
     """A cell that has no figure, and why."""
 
@@ -61,7 +79,10 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[50])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--limit", type=float, default=900.0, help="seconds for one run of one tool")
-    parser.add_argument("--alone", action="store_true", help="leave pyinfra and Ansible out")
+    parser.add_argument(
+        "--busy", type=int, default=0, help="ms of processor for each start of a host's shell"
+    )
+    parser.add_argument("--others", nargs="*", choices=rivals.TOOLS, default=rivals.TOOLS)
     parser.add_argument("--child", nargs=3, metavar=("WHAT", "KEY", "COUNT"))
     arguments = parser.parse_args()
     if arguments.child:
@@ -70,9 +91,11 @@ def main() -> int:
     if os.geteuid() != 0:
         show("not measured: the hosts are mount namespaces, which need root")
         return 0
-    others = None if arguments.alone else rivals_or_none()
+    others = rivals_or_none() if arguments.others else None
+    tools = tuple(arguments.others) if others else ()
     show(
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, {PARALLEL} hosts at a time; {versions(others)}"
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} processors, {PARALLEL} hosts at a time, "
+        f"shells that begin after {arguments.busy} ms; {versions(tools, others)}"
     )
     show("")
     show("| hosts | run | wall, s | client CPU, s | client MiB | x the floor's wall | x its CPU |")
@@ -80,9 +103,12 @@ def main() -> int:
     for size in arguments.sizes:
         with tempfile.TemporaryDirectory(prefix="daiku-fleet-") as name:
             try:
-                base = measure(Path(name), size, arguments.rounds, others, arguments.limit)
-                if others and size == min(arguments.sizes):
-                    measure_firsts(Path(name), size, others, arguments.limit, base)
+                bench = Bench(
+                    Path(name), size, arguments.busy, arguments.rounds, tools, others, arguments.limit
+                )
+                base = measure(bench)
+                if size == min(arguments.sizes):
+                    measure_firsts(bench, base)
             except (SkippedError, OSError) as error:
                 show(f"| {size} | not measured: {error} | | | | | |")
     return 0
@@ -97,83 +123,87 @@ def rivals_or_none() -> Path | None:
         return None
 
 
-def versions(others: Path | None) -> str:
+def versions(tools: tuple[str, ...], others: Path | None) -> str:
     """Of everything that is measured."""
     import paramiko
 
     from daiku import __version__
 
     words = [f"daiku {__version__}", f"paramiko {paramiko.__version__}", f"Python {sys.version.split()[0]}"]
-    return ", ".join(words + [rivals.version(tool, others) for tool in rivals.TOOLS if others])
+    return ", ".join(words + [rivals.version(tool, others) for tool in tools if others])
 
 
-def measure(folder: Path, size: int, rounds: int, others: Path | None, limit: float) -> Cost:
-    """All tools on the same `size` hosts; gives back the floor. SkippedError: our own figures cannot be had.
+def measure(bench: Bench) -> Cost:
+    """All tools on the same hosts; gives back the floor. SkippedError: our own figures cannot be had.
 
     The other tools find the hosts as daiku left them, so they too have nothing to do.
     """
     from daiku.lab.tools.openssh import find_or_fetch_sshd
     from daiku.ledger.keys import ensure_deploy_key
 
-    key, public = ensure_deploy_key(folder / "keys")
-    own = [sys.executable, __file__, "--child"]
-    rest = [str(key), str(size)]
+    key, public = ensure_deploy_key(bench.folder / "keys")
+    size = bench.size
     sshd = find_or_fetch_sshd(tell)
-    hosts = folder / "hosts"
+    hosts = bench.folder / "hosts"
     hosts.mkdir()
-    with Farm(hosts, sshd, size, public):
-        cost([*own, "floor", *rest], folder, limit)  # the first log-in to a server loads its pages
-        first = cost([*own, "first", *rest], folder, limit)
+
+    def own(what: str) -> Cost:
+        return cost(
+            [sys.executable, __file__, "--child", what, str(key), str(size)], bench.folder, bench.limit
+        )
+
+    with Farm(hosts, sshd, size, public, bench.busy):
+        own("floor")  # the first log-in to a server loads its pages
+        first = own("first")
         floors: list[Cost] = []
         unchanged: list[Cost] = []
-        for _ in range(rounds):
-            floors.append(cost([*own, "floor", *rest], folder, limit))
-            unchanged.append(cost([*own, "unchanged", *rest], folder, limit))
+        for _ in range(bench.rounds):
+            floors.append(own("floor"))
+            unchanged.append(own("unchanged"))
         base, again = median(floors), median(unchanged)
         row(size, "floor: connect and `true`", base, base)
         row(size, "daiku, first", first, base)
         row(size, "daiku, unchanged", again, base)
-        row(
-            size,
-            "daiku, one host more (one is contacted)",
-            cost([*own, "one more", *rest], folder, limit),
-            base,
-        )
-        for tool in rivals.TOOLS if others else ():
-            assert others is not None
+        row(size, "daiku, one host more (one is contacted)", own("one more"), base)
+        for tool in bench.tools:
             try:
-                kept = rival(tool, others, folder, key, size, limit, unchanged=True)
+                runs: list[Cost] = []
+                while len(runs) < bench.rounds and sum(run.wall for run in runs) < ENOUGH_SECONDS:
+                    runs.append(rival(tool, bench, key, bench.folder, unchanged=True))
+                kept = median(runs)
                 row(size, f"{tool}, unchanged (daiku takes 1/{kept.wall / again.wall:.1f} of it)", kept, base)
             except (SkippedError, OSError) as error:
                 show(f"| {size} | {tool}, unchanged: {error} | | | | | |")
     return base
 
 
-def measure_firsts(folder: Path, size: int, others: Path, limit: float, base: Cost) -> None:
+def measure_firsts(bench: Bench, base: Cost) -> None:
     """What the other tools' first runs cost, each on hosts that nothing has touched."""
     from daiku.lab.tools.openssh import find_or_fetch_sshd
     from daiku.ledger.keys import ensure_deploy_key
 
-    key, public = ensure_deploy_key(folder / "keys")
+    key, public = ensure_deploy_key(bench.folder / "keys")
     sshd = find_or_fetch_sshd(tell)
-    for tool in rivals.TOOLS:
+    for tool in bench.tools:
         try:
             # The folder is fresh as well, because Ansible's connections to earlier hosts live on in the old one.
-            with tempfile.TemporaryDirectory(dir=folder) as fresh, Farm(Path(fresh), sshd, size, public):
-                one = rival(tool, others, Path(fresh), key, size, limit, unchanged=False)
-            row(size, f"{tool}, first", one, base)
+            with (
+                tempfile.TemporaryDirectory(dir=bench.folder) as fresh,
+                Farm(Path(fresh), sshd, bench.size, public, bench.busy),
+            ):
+                one = rival(tool, bench, key, Path(fresh), unchanged=False)
+            row(bench.size, f"{tool}, first", one, base)
         except (SkippedError, OSError) as error:
-            show(f"| {size} | {tool}, first: {error} | | | | | |")
+            show(f"| {bench.size} | {tool}, first: {error} | | | | | |")
 
 
-def rival(
-    tool: str, others: Path, folder: Path, key: Path, size: int, limit: float, *, unchanged: bool
-) -> Cost:
-    """SkippedError also when it did not do what is measured."""
-    command, environ = rivals.call(tool, others, folder, key, size, FILES)
-    one = cost(command, folder, limit, environ)
+def rival(tool: str, bench: Bench, key: Path, folder: Path, *, unchanged: bool) -> Cost:
+    """One run, of which `folder` gets the files. SkippedError also when it did not do what is measured."""
+    assert bench.others is not None
+    command, environ = rivals.call(tool, bench.others, folder, key, bench.size, FILES)
+    one = cost(command, folder, bench.limit, environ)
     try:
-        rivals.check(tool, (folder / "output").read_text(errors="replace"), size, unchanged=unchanged)
+        rivals.check(tool, (folder / "output").read_text(errors="replace"), bench.size, unchanged=unchanged)
     except rivals.RivalError as error:
         raise SkippedError(str(error)) from error
     return one

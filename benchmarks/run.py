@@ -29,6 +29,7 @@ PARTS = (
     ("emulator.py", ("1",), ("5",)),
     ("provider.py", ("12", "40", "20"), ("60", "200", "100")),
     ("fleet.py", ("--sizes", "20", "--rounds", "3"), ("--sizes", "50", "100", "200", "500")),
+    ("fleet.py", ("--sizes", "20", "--busy", "130", "--others"), ("--sizes", "50", "100", "--busy", "130")),
     ("bastion.py", ("--hosts", "20", "--rounds", "1"), ("--hosts", "50", "200", "--delay", "20")),
 )
 """Benchmarks in processes of their own, with their arguments: short and full."""
