@@ -98,7 +98,7 @@ def live(state: Path, verb: str, plan: planfile.SavedPlan) -> None:
             pins.pin(f"g{n}", f"ssh-ed25519 AAAA{n}")
             number = run.journal.begin_step(run.id, "converge", f"g{n}")
             run.journal.end_step(number, "done", "files")
-            run.journal.receive(run.id, f"g{n}", f"digest {verb}")
+            run.journal.receive(run.id, [(f"g{n}", f"digest {verb}")])
         planfile.write(state / "plan.json", plan)
     database.close()
 
