@@ -50,7 +50,7 @@ def odd_host(
     if shell and not shell.startswith("/"):
         shell = str(program(folder / "shell", shell))
     env = {"PATH": f"{folder}/bin:/usr/bin:/bin"}
-    with serving(folder, env=env, shell=shell or "/bin/sh") as (sshd, key):
+    with serving(folder, env=env, cwd=folder, shell=shell or "/bin/sh") as (sshd, key):
         yield OddHost(sshd, key, folder, user)
 
 

@@ -14,6 +14,7 @@ from daiku.wire.ssh_types import Endpoint
 @dataclass
 class Relay:
     """`limit`: bytes that pass from the server to the client of each connection. `sent`: those of the last one.
+    It may be set while a connection stands.
     `closes`: then the connection ends, instead of being silent. `takes`: about so many bytes pass from the client.
     """
 
@@ -27,8 +28,6 @@ class Relay:
     def __post_init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._sockets.append(self._listener)
-        self.cut = threading.Event()
-        """Set once a connection has come to its limit."""
         threading.Thread(target=self._accept, daemon=True).start()
 
     def endpoint(self, user: str = "root") -> Endpoint:
@@ -60,18 +59,17 @@ class Relay:
                     return
                 taken += len(data)
                 server.sendall(data)
-            self.cut.set()
 
     def _down(self, server: socket.socket, client: socket.socket) -> None:
         with suppress(OSError):
             while self.limit is None or self.sent < self.limit:
-                data = server.recv(65536 if self.limit is None else min(65536, self.limit - self.sent))
+                data = server.recv(65536)
                 if not data:
                     break
+                data = data if self.limit is None else data[: self.limit - self.sent]
                 self.sent += len(data)
                 client.sendall(data)
             else:
-                self.cut.set()
                 if not self.closes:
                     return
             client.shutdown(socket.SHUT_RDWR)
