@@ -174,7 +174,7 @@ def bring_up(
         before = int(run.details.get("hosts changed", 0))
         report = fleet.converge(job, facts, progress, only=names, run=run)
         run.details["hosts changed"] = before + int(run.details["hosts changed"])
-        fleet.check(report)
+        fleet.check(report, again=again)
         return tuple(one.host for one in report.reports if one.changed)
 
     with reach(job, facts) as ways:
@@ -245,9 +245,10 @@ def through(
     return failures, others
 
 
-def check(report: FleetReport, cluster: Brought | None) -> None:
-    """Raise what failed in the hosts phase and after it: ApplyError where hosts failed, else the first of the others.
-    What cannot be in the one that is raised is told here."""
+def check(report: FleetReport, cluster: Brought | None, *, again: str, just: str) -> None:
+    """Raise what failed in the hosts phase and after it: ApplyError where hosts failed, with the command that goes on
+    (`again`) and the one that configures only hosts that were not (`just`), else the first of the others. What cannot
+    be in the one that is raised is told here."""
     from daiku.cli import fleet
 
     others = list(cluster.others) if cluster else []
@@ -257,7 +258,11 @@ def check(report: FleetReport, cluster: Brought | None) -> None:
         output.error(other)
     if first is not None:
         raise first
-    fleet.check(report, failures)
+    fleet.check(
+        report,
+        failures,
+        again=f"{again}; for the configuration of just those: {just}" if report.left else again,
+    )
 
 
 def failures_json(cluster: Brought | None) -> list[dict[str, Any]]:

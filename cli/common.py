@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,13 +39,75 @@ def yes_option(function: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(function)
 
 
-def patience_option(function: F) -> F:
-    """`--patience`: how long hosts that do not answer are waited for."""
-    return click.option(
-        "--patience",
-        type=click.FloatRange(min=0),
-        default=120.0,
-        show_default=True,
-        metavar="SECONDS",
-        help="How long a host that does not answer yet is tried again: one that boots needs a minute.",
-    )(function)
+@dataclass(frozen=True, slots=True)
+class HostOptions:
+    """How the hosts are worked on, as `daiku.apply.fleet.Settings` says it. Times are in seconds."""
+
+    patience: float = 0.0
+    parallel: int = 16
+    timeout: float = 15.0
+    retries: int = 1
+    budget: int | None = None
+
+
+def host_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--patience`, `--parallel`, `--timeout`, `--retries`, `--max-failures`: one argument, `how`, a HostOptions."""
+
+    @wraps(function)
+    def collected(*args: Any, **kwargs: Any) -> Any:
+        how = HostOptions(**{field.name: kwargs.pop(field.name) for field in fields(HostOptions)})
+        return function(*args, how=how, **kwargs)
+
+    default = HostOptions()
+    for option in (
+        click.option(
+            "--max-failures",
+            "budget",
+            type=click.IntRange(min=1),
+            metavar="COUNT",
+            help="Once so many hosts failed, begin no further one; without it all others are done.",
+        ),
+        click.option(
+            "--retries",
+            type=click.IntRange(min=0),
+            default=default.retries,
+            show_default=True,
+            metavar="COUNT",
+            help="How often a connection that is lost before anything changed is made anew.",
+        ),
+        click.option(
+            "--timeout",
+            type=click.FloatRange(min=0, min_open=True),
+            default=default.timeout,
+            show_default=True,
+            metavar="SECONDS",
+            help="For each stage of logging in to a host.",
+        ),
+        click.option(
+            "--parallel",
+            type=click.IntRange(1, 500),
+            default=default.parallel,
+            show_default=True,
+            metavar="COUNT",
+            help="How many hosts are worked on at a time.",
+        ),
+        click.option(
+            "--patience",
+            type=click.FloatRange(min=0),
+            default=120.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="How long a host that does not answer yet is tried again: one that boots needs a minute.",
+        ),
+    ):
+        collected = option(collected)
+    return collected
+
+
+def command(verb: str, file: Path, *arguments: str) -> str:
+    """The command line of `verb` for the same world and cluster file, to be shown and typed."""
+    lab = click.get_current_context().find_root().params.get("in_lab")
+    words = ["daiku", *(["--lab"] if lab else []), verb, *arguments]
+    if str(file) not in ("cluster.yaml", os.environ.get("DAIKU_FILE")):
+        words += ["-f", str(file)]
+    return shlex.join(words)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from daiku.cli import output
+from daiku.cli.common import HostOptions
 from daiku.cli.host_journal import HostJournal
 from daiku.cli.host_words import differs, running
 from daiku.cli.job import Job
@@ -29,7 +30,7 @@ def converge(
     only: tuple[str, ...] = (),
     dry_run: bool = False,
     run: Running | None = None,
-    patience: float = 0.0,
+    how: HostOptions | None = None,
     approve: Approve | None = None,
 ) -> FleetReport:
     """Bring the hosts (`only` these, when given) to their bundles, or say what differs. Failures are in the report.
@@ -67,7 +68,7 @@ def converge(
         bundles,
         key_file=job.login(),
         host_keys=job.host_keys(facts),
-        settings=fleet.Settings(patience=patience),
+        settings=fleet.Settings(**asdict(how or HostOptions())),
         dry_run=dry_run,
         run_id=run.id if run else "",
         on_event=on_event,
@@ -96,12 +97,14 @@ def need_names(wanted: Iterable[str], known: Iterable[str]) -> None:
         raise click.UsageError(f"no such node: {', '.join(unknown)}; {tip}")
 
 
-def check(report: FleetReport, later: Sequence[HostError] = ()) -> None:
-    """ApplyError when a host failed, now or `later`, in a phase of Kubernetes. A host is told once."""
+def check(report: FleetReport, later: Sequence[HostError] = (), *, again: str) -> None:
+    """ApplyError when a host failed, now or `later`, in a phase of Kubernetes. A host is told once. `again` is the
+    command that goes on."""
     known = {failure.host for failure in report.failures}
     failures = [*report.failures, *(failure for failure in later if failure.host not in known)]
     if failures:
-        raise ApplyError(failures, len(report.failures) + len(report.reports) + len(report.skipped))
+        total = len(report.failures) + len(report.reports) + len(report.skipped)
+        raise ApplyError(failures, total, again, len(report.skipped))
 
 
 def show(report: FleetReport, *, diffs: bool = False) -> None:
@@ -109,7 +112,8 @@ def show(report: FleetReport, *, diffs: bool = False) -> None:
     output.table(
         ["host", "state", "files", "triggers", "sent", "round trips", "seconds"],
         [_row(one) for one in report.reports]
-        + [[failure.host, "failed", "", failure.step, "", "", ""] for failure in report.failures],
+        + [[one.host, f"failed: {one.step}" if one.step else "failed"] for one in report.failures]
+        + [[name, "not begun"] for name in report.skipped],
     )
     if diffs:
         for one in report.reports:
@@ -165,6 +169,7 @@ def as_json(report: FleetReport) -> dict[str, Any]:
             {"host": f.host, "step": f.step, "message": f.message, "hint": f.hint, "exit_code": f.exit_code}
             for f in report.failures
         ],
+        "not_begun": list(report.skipped),
         "connections": report.connections,
         "seconds": round(report.seconds, 3),
     }

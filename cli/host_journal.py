@@ -57,3 +57,5 @@ class HostJournal:
         if report.failures:
             run.outcome = "failed"
             run.message = f"hosts failed: {', '.join(failure.host for failure in report.failures)}"
+            if report.skipped:
+                run.message += f"; not begun: {', '.join(report.skipped)}"

@@ -93,7 +93,7 @@ _STATE_COLOURS = {
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> None:
-    """A table; a cell that is a known state word gets its colour."""
+    """A table; a cell that is a known state word, or begins with one and a colon, gets its colour."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -102,7 +102,7 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
     for column in columns:
         grid.add_column(column, overflow="fold")
     for row in rows:
-        grid.add_row(*(Text(cell, style=_STATE_COLOURS.get(cell, "")) for cell in row))
+        grid.add_row(*(Text(cell, style=_STATE_COLOURS.get(cell.partition(":")[0], "")) for cell in row))
     terminal = console()
     with terminal.capture() as captured:
         terminal.print(grid)

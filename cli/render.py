@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
-from daiku.cli.common import file_option, json_option, patience_option, yes_option
+from daiku.cli.common import HostOptions, command, file_option, host_options, json_option, yes_option
 from daiku.cli.objects import cluster_options
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def diff(file: Path, as_json: bool, objects: bool, charts: Path | None, hosts: t
         output.emit_json(fleet.as_json(report))
     else:
         fleet.show(report, diffs=True)
-    fleet.check(report)
+    fleet.check(report, again=command("diff", file, *report.left))
 
 
 def _diff_objects(job: Job, charts: Path | None, hosts: tuple[str, ...], *, as_json: bool) -> None:
@@ -107,7 +107,7 @@ def _diff_objects(job: Job, charts: Path | None, hosts: tuple[str, ...], *, as_j
 @file_option
 @json_option
 @yes_option
-@patience_option
+@host_options
 @cluster_options
 @click.option(
     "--prune", is_flag=True, help="With --cluster: delete also what takes data or other things with it; asks."
@@ -117,7 +117,7 @@ def apply(
     file: Path,
     as_json: bool,
     yes: bool,
-    patience: float,
+    how: HostOptions,
     objects: bool,
     charts: Path | None,
     prune: bool,
@@ -140,13 +140,13 @@ def apply(
         if job.standing() is None:
             standing.check(job, facts, progress)
         with progress.step("hosts (SSH)") as step:
-            report = fleet.converge(job, facts, progress, only=hosts, run=run, patience=patience)
+            report = fleet.converge(job, facts, progress, only=hosts, run=run, how=how)
             step.failed = bool(report.failures)
         if as_json:
             output.emit_json(fleet.as_json(report))
         else:
             fleet.show(report)
-        fleet.check(report)
+        fleet.check(report, again=command("apply", file, *report.left))
 
 
 def _apply_objects(

@@ -9,7 +9,7 @@ import click
 
 from daiku.cli import output
 from daiku.cli.bringup import until_option
-from daiku.cli.common import file_option, json_option, patience_option, yes_option
+from daiku.cli.common import HostOptions, command, file_option, host_options, json_option, yes_option
 
 if TYPE_CHECKING:
     from daiku.apply.phases.decide import Step
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @file_option
 @yes_option
 @json_option
-@patience_option
+@host_options
 @click.option("--no-refresh", is_flag=True, help="Trust the state: do not read every resource anew first.")
 @click.option(
     "--until",
@@ -43,7 +43,7 @@ def up(
     file: Path,
     yes: bool,
     as_json: bool,
-    patience: float,
+    how: HostOptions,
     no_refresh: bool,
     until: Phase | None,
     plan_file: Path | None,
@@ -85,7 +85,7 @@ def up(
                 names = ", ".join(change.name for change in lost)
                 what = output.count(len(lost), "resource")
                 output.confirm(f"this replaces or deletes {what} ({names}). Go on?", yes=False)
-        again = f"daiku up -f {file}" if str(file) != "cluster.yaml" else "daiku up"
+        again = command("up", file)
         left: tuple[Step, ...] = ()
         if until not in ("infrastructure", "hosts"):
             allowed = consent.wanted(saved, yes=yes, quiet=as_json, leaving=True)
@@ -105,12 +105,12 @@ def up(
                 made.facts,
                 progress,
                 run=run,
-                patience=patience,
+                how=how,
                 approve=Approval(saved, made.facts) if saved else None,
             )
             step.failed = bool(report.failures)
         cluster = None
-        if until != "hosts" and report.reports:
+        if until != "hosts" and report.reports and not report.over_budget:
             cluster = bringup.bring_up(
                 job,
                 made.facts,
@@ -124,7 +124,7 @@ def up(
         if not report.failures and (cluster is None or cluster.well):
             job.keep_applied()
         _tell(made, report, progress, cluster, job=job, as_json=as_json)
-        bringup.check(report, cluster)
+        bringup.check(report, cluster, again=again, just=command("apply", file, *report.left))
         if saved:
             saved_plans.check_done(saved, made, report, cluster)
 

@@ -199,15 +199,22 @@ class ApplyError(DaikuError):
 
     exit_code = 25
 
-    def __init__(self, failures: Sequence[HostError], total: int) -> None:
+    def __init__(
+        self, failures: Sequence[HostError], total: int, again: str = "", not_begun: int = 0
+    ) -> None:
+        """`again` is the command that goes on, where it is another than the one that failed; `not_begun` counts hosts
+        that were left because so many had failed."""
         self.failures = tuple(failures)
         reasons = {failure.exit_code for failure in self.failures}
         if len(reasons) == 1:
             self.exit_code = reasons.pop()
         names = ", ".join(f.host for f in self.failures)
         super().__init__(
-            f"{len(self.failures)} of {total} hosts failed: {names}",
-            hint="mend the cause, then run the same command again: hosts that are done are left alone",
+            f"{len(self.failures)} of {total} hosts failed: {names}"
+            + (f"; not begun: {not_begun}" if not_begun else ""),
+            hint=f"mend the cause, then run: {again}"
+            if again
+            else "mend the cause, then run the same command again: hosts that are done are left alone",
         )
 
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import click
 import pytest
 
+from daiku.apply.fleet import Settings
 from daiku.apply.report import Drift, FileChange, FleetReport, HostReport, Rights, TriggerRun
 from daiku.cli import fleet
+from daiku.cli.common import HostOptions, command, host_options
 from daiku.cli.host_words import did
+from daiku.errors import ApplyError, HostUnreachableError
 
 WANTED = Rights(0o644, "root", "root")
 
@@ -54,6 +61,60 @@ def test_machines_are_told_the_same() -> None:
             "trigger": "netplan",
         }
     ]
+
+
+def test_hosts_that_are_not_done_are_named_with_the_command_that_goes_on(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    failure = HostUnreachableError("no route", host="node-2", step="connect", hint="see that it is on")
+    stopped = replace(
+        report(dry_run=False), failures=(failure,), skipped=("node-3", "node-4"), over_budget=True
+    )
+    fleet.show(stopped)
+    rows = capsys.readouterr().out.splitlines()[3:]
+    assert [row.split()[:3] for row in rows if row] == [
+        ["node-1", "changed", "2"],
+        ["node-2", "failed:", "connect"],
+        ["node-3", "not", "begun"],
+        ["node-4", "not", "begun"],
+    ]
+    assert fleet.as_json(stopped)["not_begun"] == ["node-3", "node-4"]
+    with pytest.raises(ApplyError, match="1 of 4 hosts failed: node-2; not begun: 2") as raised:
+        fleet.check(stopped, again="daiku apply node-2 node-3 node-4")
+    assert raised.value.hint == "mend the cause, then run: daiku apply node-2 node-3 node-4"
+
+
+@pytest.mark.parametrize(
+    ("in_lab", "file", "words"),
+    [
+        (False, "cluster.yaml", "daiku apply node-2"),
+        (True, "cluster.yaml", "daiku --lab apply node-2"),
+        (False, "my site/c.yaml", "daiku apply node-2 -f 'my site/c.yaml'"),
+        (False, "from-environment.yaml", "daiku apply node-2"),
+    ],
+)
+def test_a_command_to_go_on_with_is_for_the_same_world(
+    in_lab: bool, file: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAIKU_FILE", "from-environment.yaml")
+    with click.Context(click.Command("daiku"), info_name="daiku") as context:
+        context.params["in_lab"] = in_lab
+        assert command("apply", Path(file), "node-2") == words
+
+
+def test_the_settings_of_the_fleet_are_options_with_its_defaults() -> None:
+    given: list[HostOptions] = []
+
+    @click.command()
+    @host_options
+    def verb(how: HostOptions) -> None:
+        given.append(how)
+
+    verb.main([], standalone_mode=False)
+    words = "--parallel 4 --timeout 2 --retries 0 --max-failures 3 --patience 1"
+    verb.main(words.split(), standalone_mode=False)
+    assert given == [HostOptions(patience=120.0), HostOptions(1.0, 4, 2.0, 0, 3)]
+    assert Settings(**asdict(HostOptions())) == Settings()
 
 
 def test_the_journal_holds_what_differed() -> None:

@@ -66,6 +66,8 @@ def test_help_loads_no_heavy_library() -> None:
         (["up", "--frobnicate"], 2, "No such option"),
         (["status", "--lab"], 2, "next: it stands before the verb: daiku --lab VERB"),
         (["up", "--patience", "-1"], 2, "--patience"),
+        (["apply", "--max-failures", "0"], 2, "--max-failures"),
+        (["apply", "--parallel", "0"], 2, "--parallel"),
         (["check", "-f", "folder"], 2, "is a directory"),
         (["check", "-f", "missing.yaml"], 3, "missing.yaml: no such file"),
         (["plan", "-f", "missing.yaml"], 3, "missing.yaml: no such file"),

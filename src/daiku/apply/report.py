@@ -99,6 +99,11 @@ class FleetReport:
     seconds: float
     over_budget: bool = False
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """The hosts that are not brought to their bundles: those that failed, then those that were not begun."""
+        return (*(failure.host for failure in self.failures), *self.skipped)
+
 
 def unified_diff(path: str, before: str, after: str) -> str:
     """The lines of a unified diff with three lines of context; "" for equal texts."""
