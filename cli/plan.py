@@ -10,7 +10,7 @@ import click
 
 from daiku.cli import output
 from daiku.cli.bringup import until_option
-from daiku.cli.common import file_option, json_option
+from daiku.cli.common import command, file_option, json_option
 
 if TYPE_CHECKING:
     from daiku.apply.phases.names import Phase
@@ -73,9 +73,18 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     if until not in ("infrastructure", "hosts"):
         with progress.step("compare Kubernetes"):
             ahead = kubernetes.forecast(job, facts, fresh_names(job, infra.of_the_world(changes), facts))
+    if not as_json:
+        for fault in doubts:
+            output.warn(fault)
+        _show_settings(settings)
+        _show_changes(changes, report, fresh, ahead)
+        if out and report and report.failures:
+            output.note(f"not saved in {out}: what is not known of a host cannot be promised")
     saved = saved_plan(job, changes, facts, report, ahead) if out else None
     if saved and out:
         planfile.write(out, saved)
+        if not as_json:
+            output.note(f"saved in {out}; next: {command('up', file, '--plan', str(out))}")
     if as_json:
         output.emit_json(
             {
@@ -94,25 +103,14 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
                 "kubernetes": ahead.as_json(),
             }
         )
-        return
-    for fault in doubts:
-        output.warn(fault)
+
+
+def _show_settings(settings: Sequence[Change]) -> None:
     if settings:
         output.table(
             ["setting", "from", "to", "what it disturbs"],
-            [
-                [
-                    c.path,
-                    _short(c.before),
-                    _short(c.after),
-                    c.disturbs,
-                ]
-                for c in settings
-            ],
+            [[c.path, _short(c.before), _short(c.after), c.disturbs] for c in settings],
         )
-    _show_changes(changes, report, fresh, ahead)
-    if saved:
-        output.note(f"saved in {out}; next: daiku up --plan {out}")
 
 
 def _show_changes(
