@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import secrets
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-import uvicorn
 from starlette.types import ASGIApp
 
 from daiku.lab.clock import Clock
@@ -21,6 +18,7 @@ from daiku.wire.credentials import SakuraCredentials
 from daiku.wire.listings import Listings
 from daiku.wire.phy import Phy
 from daiku.wire.sakura_cloud import SakuraCloud
+from tests.datacentres import served
 
 NODE_NETWORK = "113000000201"
 GPU_A, GPU_B = "113000000101", "113000000102"
@@ -103,23 +101,12 @@ class Lab:
 def running(
     ordered: Inventory | None = None, wrap: Callable[[ASGIApp], ASGIApp] = lambda app: app
 ) -> Iterator[Lab]:
-    """A datacentre on a free port; `wrap` stands before the API."""
+    """A datacentre with an address of its own; `wrap` stands before the API."""
     clock = Clock()
     world = World(clock, ordered or inventory(), seed=7)
     app = wrap(create_app(world, admin_token=secrets.token_urlsafe(16)))
-    server = uvicorn.Server(
-        uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
-    )
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    end = time.monotonic() + 20
-    while not server.started:
-        assert time.monotonic() < end, "the emulator did not start"
-        time.sleep(0.005)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Lab(world, clock, f"http://127.0.0.1:{port}")
-    server.should_exit = True
-    thread.join(10)
+    with served(app) as root:
+        yield Lab(world, clock, root)
 
 
 @pytest.fixture

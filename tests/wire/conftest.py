@@ -11,10 +11,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from scripted import SECRET, TOKEN, Script, Seen, Time
+from tests.datacentres import served
 
 from daiku.lab.clock import Clock
 from daiku.lab.sakura import Inventory, World, create_app
-from daiku.lab.serve import Served
 from daiku.wire.credentials import SakuraCredentials
 from daiku.wire.phy import Phy
 from daiku.wire.sakura_cloud import SakuraCloud
@@ -105,10 +105,8 @@ def world() -> World:
 
 @pytest.fixture
 def lab_url(world: World) -> Iterator[str]:
-    served = Served(create_app(world, admin_token="unused"))
-    served.start()
-    yield served.url
-    served.stop()
+    with served(create_app(world, admin_token="unused")) as url:
+        yield url
 
 
 @pytest.fixture
