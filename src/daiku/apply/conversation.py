@@ -139,8 +139,11 @@ class Conversation:
         stderr = self._stream.stderr()
         words = last_line(stderr)
         message = f"the helper {how}" + (f": {words}" if words else "")
+        if b"Traceback" in stderr:
+            fault = "this is a fault of daiku, or a record in /var/lib/daiku was edited by hand: report it"
+            return self._error(*why_not_by_python(stderr) or (message, fault))
         hint = "run the same command again: it goes on where it was; if it ends so again, the host kills it (is it "
-        return self._error(*why_not_by_python(stderr) or (message, hint + "out of memory?)"))
+        return self._error(message, hint + "out of memory?)")
 
     def _rubbish(self) -> HostError:
         return self._error(

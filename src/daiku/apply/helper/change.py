@@ -113,7 +113,8 @@ def stage(
                 owner = (want["uid"], want["gid"])
                 files.write_new(files.staged(path), blobs[want["sha256"]], want["mode"], owner)
         except OSError as error:
-            error.filename = path  # what the user knows, not our temporary name
+            if files.STAGED in (error.filename or files.STAGED):
+                error.filename = path  # what the user knows, not our temporary name
             raise
         host.wire.beat()
 

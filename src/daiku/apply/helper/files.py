@@ -1,9 +1,10 @@
-# ruff: noqa: PTH101, PTH102, PTH108, PTH112, PTH114, PTH115, PTH116, PTH120, PTH123, PTH211
+# ruff: noqa: PTH101, PTH102, PTH108, PTH112, PTH114, PTH115, PTH116, PTH118, PTH119, PTH120, PTH123, PTH211
 """File operations that are whole or not at all. On os and descriptors: pathlib costs a host 10 ms to import."""
 
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import os
 import stat
@@ -12,6 +13,8 @@ from daiku.apply.helper.wire import HelperError
 
 STAGED = ".daiku-new-"
 """How the names of new contents begin that wait beside their files."""
+_GET_FLAGS, _FIXED = 0x80086601, 0x30
+"""FS_IOC_GETFLAGS, and the attributes immutable and append-only."""
 CANNOT_LINK = (errno.EXDEV, errno.EPERM, errno.EMLINK)
 
 
@@ -52,7 +55,7 @@ def make_directories(path: str, mode: int = 0o755) -> None:
         os.chmod(path, mode)
     except FileExistsError:
         if not os.path.isdir(path):
-            raise
+            raise NotADirectoryError(errno.ENOTDIR, "no directory, but one is needed", path) from None
     sync_directory(os.path.dirname(path))
 
 
@@ -74,6 +77,25 @@ def set_rights(path: str, mode: int, owner: tuple[int, int]) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def hindrance(path: str) -> str:
+    """Why the file at `path` cannot be replaced or removed, "" when nothing is known: the rename would be too late to
+    tell, because others would have changed by then."""
+    flags = bytearray(8)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        fcntl.ioctl(descriptor, _GET_FLAGS, flags)
+    except OSError:  # of a file system without such flags
+        pass
+    finally:
+        os.close(descriptor)
+    if flags[0] & _FIXED:
+        return "it is immutable: `chattr -ia` lets it change"
+    name = os.path.join(os.path.realpath(os.path.dirname(path)), os.path.basename(path))
+    with open("/proc/self/mountinfo", "rb") as file:
+        mounted = [line.split(b" ", 5)[4] for line in file]
+    return "it is a mount point and cannot be replaced" if os.fsencode(name) in mounted else ""
 
 
 def staged(path: str) -> str:
@@ -105,7 +127,9 @@ def keep(path: str, directory: str) -> None:
 
 
 def failure(error: OSError, path: str) -> HelperError:
-    """What to tell of an operation on `path` that failed."""
+    """What to tell of an operation that failed, on `path` unless the error knows better."""
+    # Of a rename the second name is the one that the user knows.
+    path = error.filename2 or error.filename or path
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = path
         while place != "/" and not os.path.ismount(place):
@@ -117,7 +141,7 @@ def failure(error: OSError, path: str) -> HelperError:
         return HelperError("file", f"the file system of {path} is read-only")
     if error.errno == errno.EBUSY:
         return HelperError("file", f"{path} is a mount point and cannot be replaced")
-    return HelperError("file", f"{error.filename or path}: {error.strerror}")
+    return HelperError("file", f"{path}: {error.strerror}")
 
 
 def _short(path: str) -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: PTH101, PTH105, PTH123
+# ruff: noqa: PTH101, PTH105
 """The machine as daiku sees it: its files below a root, and our own records in /var/lib/daiku.
 
 receipt.json    what the last finished run left: the bundle's digest, its files, the input of each trigger
@@ -16,6 +16,7 @@ import os
 import time
 
 from daiku.apply.helper import files
+from daiku.apply.helper.quick import content_of
 from daiku.apply.helper.wire import HelperError, Wire
 
 TYPE_CHECKING = False  # not from typing: importing it costs a host 3 ms
@@ -37,11 +38,10 @@ class Host:
         return self.root + path
 
     def record(self, name: str) -> dict[str, Any]:
-        """One of our records, {} when it is missing or damaged: then everything is looked at and done anew."""
+        """One of our records, {} when it is missing, damaged or no file: then all is looked at and done anew."""
         try:
-            with open(f"{self.base}/{name}", "rb") as file:
-                value = json.loads(file.read())
-        except (OSError, ValueError):
+            value = json.loads(content_of(f"{self.base}/{name}") or b"{}")
+        except (ValueError, RecursionError):
             return {}
         return value if isinstance(value, dict) else {}
 

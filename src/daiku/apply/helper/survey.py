@@ -9,6 +9,7 @@ import os
 import pwd
 import stat
 
+from daiku.apply.helper import files
 from daiku.apply.helper.host import Host
 from daiku.apply.helper.live import unmet
 from daiku.apply.helper.reboot import settled
@@ -109,6 +110,7 @@ def compare(host: Host, want: dict[str, Any]) -> dict[str, Any] | None:
     before["sha256"] = digest_of(path, host.wire)
     if before["sha256"] != want["sha256"]:
         what.append("content")
+        _need_replaceable(path)
     if before["mode"] != want["mode"]:
         what.append("mode")
     if (info.st_uid, info.st_gid) != (want["uid"], want["gid"]):
@@ -116,15 +118,25 @@ def compare(host: Host, want: dict[str, Any]) -> dict[str, Any] | None:
     return {"path": want["path"], "what": what, "before": before} if what else None
 
 
+def _need_replaceable(path: str) -> None:
+    hindrance = files.hindrance(path)
+    if hindrance:
+        raise HelperError("validate", f"{path}: {hindrance}")
+
+
 def digest_of(path: str, wire: Wire) -> str:
     digest = hashlib.sha256()
-    with open(path, "rb", buffering=0) as file:
-        while True:
-            block = file.read(CHUNK)
-            if not block:
-                return digest.hexdigest()
-            digest.update(block)
-            wire.beat()
+    try:
+        with open(path, "rb", buffering=0) as file:
+            while True:
+                block = file.read(CHUNK)
+                if not block:
+                    return digest.hexdigest()
+                digest.update(block)
+                wire.beat()
+    except OSError as error:
+        error.filename = path  # a read does not know it
+        raise
 
 
 def obsolete(host: Host, manifest: dict[str, Any], receipt: dict[str, Any]) -> list[dict[str, Any]]:
@@ -143,6 +155,7 @@ def obsolete(host: Host, manifest: dict[str, Any], receipt: dict[str, Any]) -> l
                 "gid": info.st_gid,
             }
             if stat.S_ISREG(info.st_mode):
+                _need_replaceable(host.at(path))
                 before["sha256"] = digest_of(host.at(path), host.wire)
             gone.append({"path": path, "what": ["remove"], "before": before})
     return gone
