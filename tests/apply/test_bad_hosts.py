@@ -6,6 +6,7 @@ import errno
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from daiku.errors import HostError
 from daiku.lab.topology import Machine
 from daiku.render.bundle import HostBundle, HostFile, Trigger
 from tests.apply.lab_fleet import LOOPBACKS, converge
+from tests.apply.odd_host import is_clear
 from tests.apply.rehearsal import CHANGING, Rehearsal, bundle_of, file, live, noting, run, wanted
 from tests.lab_hosts.kit import Lab
 from tests.ssh.server import Pins
@@ -119,3 +121,21 @@ def test_each_bad_host_is_told_in_one_line_and_the_others_are_done(
     lab.ssh(3, "umount /etc/daiku")
     lab.ssh(4, "sudo umount $(readlink -f /usr/bin/python3)", "ubuntu")
     assert converge(lab, bundles, pins).failures == ()
+
+
+@pytest.mark.lab
+@pytest.mark.allow_hosts(LOOPBACKS)
+def test_logins_that_run_no_commands(lab: Lab, machines: dict[int, Machine]) -> None:
+    """The real sshd, sudo and nologin, each in its own words."""
+    lab.ssh(3, "usermod --shell /usr/sbin/nologin root")
+    lab.ssh(4, "echo 'ubuntu ALL=(ALL) ALL' | sudo tee /etc/sudoers.d/zz-asks", "ubuntu")
+    lab.ssh(5, "sed -i 's/^/command=\"echo only backups here\" /' .ssh/authorized_keys", "ubuntu")
+    report = converge(lab, {f"host{n}": replace(BUNDLE, host=f"host{n}") for n in machines}, Pins())
+    assert [r.host for r in report.reports] == ["host2"]
+    told = {failure.host: failure for failure in report.failures}
+    assert "This account is currently not available" in told["host3"].message
+    assert "sudo does not let the account 'ubuntu' start the helper: sudo: " in told["host4"].message
+    assert "only backups here" in told["host5"].message
+    assert "login shell" in told["host3"].hint
+    assert "without a password" in told["host4"].hint
+    assert all(is_clear(failure) for failure in told.values())
