@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import select
 import threading
 import time
 from pathlib import Path
@@ -128,17 +130,25 @@ def test_a_disk_that_stands_still_for_long_is_no_lost_host(tmp_path: Path) -> No
 
     def before() -> None:
         wire.BEAT_SECONDS = 0.1
-        os.fsync = lambda _descriptor: time.sleep(1.2)
+        seconds = itertools.chain([1.2], itertools.repeat(0.0))
+        os.fsync = lambda _descriptor: time.sleep(next(seconds))
 
     bundle = bundle_of(file("/a", "new"))
     assert run(tmp_path, bundle, Rehearsal(before), silence=0.8).changed
     assert live(tmp_path) == wanted(bundle)
 
 
+def until_it_is_given_up(_descriptor: object) -> None:
+    """Returns once the other side has closed the connection."""
+    poll = select.poll()
+    poll.register(0, 0)  # of standard input its end alone
+    assert poll.poll(60_000)
+
+
 def test_a_disk_that_answers_no_more_is_told_in_time(tmp_path: Path) -> None:
     def before() -> None:
         wire.BEAT_SECONDS, wire.STILL_SECONDS = 0.1, 0.5
-        os.fsync = lambda _descriptor: time.sleep(4)
+        os.fsync = until_it_is_given_up
 
     with pytest.raises(HostUnreachableError, match="no answer within"):
         run(tmp_path, bundle_of(file("/a", "new")), Rehearsal(before), silence=0.8)
