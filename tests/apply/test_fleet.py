@@ -213,6 +213,13 @@ def test_a_connection_lost_before_anything_changed_is_made_anew(fleet: Fleet) ->
     assert (failure.host, type(failure)) == ("g2", HostUnreachableError)
 
 
+def test_a_connection_lost_before_the_helper_was_asked_for_is_made_anew(fleet: Fleet) -> None:
+    fleet.servers["g1"].lose_sessions = 1
+    report = fleet.run(ALL)
+    assert (report.failures, len(report.reports)) == ((), 5)
+    assert fleet.connections()["g1"] == 2
+
+
 def test_a_run_whose_lease_was_taken_stops_before_its_next_change(fleet: Fleet) -> None:
     """The first host changes; while it does, another run takes the cluster."""
     taken = threading.Event()

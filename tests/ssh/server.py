@@ -43,6 +43,7 @@ class Sshd:
 
     `late_answer` tells the end of a command before its beginning. `drop_after` closes the connection once a command's
     output has passed so many bytes. `farewell`: at the log-in it disconnects with these words.
+    `lose_sessions`: it cuts the connection at the first so many sessions.
     `connections`, `sessions` and `forwards` count what clients opened.
     """
 
@@ -59,6 +60,7 @@ class Sshd:
     late_answer: bool = False
     stall_exec: bool = False
     farewell: str = ""
+    lose_sessions: int = 0
     connections: int = 0
     sessions: int = 0
     forwards: int = 0
@@ -151,6 +153,8 @@ class _Rules(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         self._sshd.sessions += 1
+        if self._sshd.sessions <= self._sshd.lose_sessions:
+            self._transport.close()
         if self._sshd.refuse_sessions:
             return paramiko.OPEN_FAILED_RESOURCE_SHORTAGE
         return paramiko.OPEN_SUCCEEDED

@@ -109,8 +109,8 @@ def _begin(
 ) -> tuple[Conversation, dict[str, Any]]:
     """A conversation and its survey, over another session if this one is lost meanwhile; `stack` closes them."""
     while True:
-        talk = stack.enter_context(closing(Conversation(session, on_step, silence)))
         try:
+            talk = stack.enter_context(closing(Conversation(session, on_step, silence)))
             return talk, talk.start(manifest)
         except HostUnreachableError:
             if reconnect is None or retries <= 0:
