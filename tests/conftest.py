@@ -14,6 +14,9 @@ import pytest
 sys.dont_write_bytecode = False
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
+# Read when moto is imported; as in the lab's own server. Else each mock makes thousands of machine images.
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"
+
 
 def pytest_configure() -> None:
     """A runner in the background is started with Ctrl-C ignored; tests of interruptions send it."""
