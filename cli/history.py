@@ -29,9 +29,13 @@ def history(context: click.Context, file: Path, as_json: bool, limit: int) -> No
 
     if context.invoked_subcommand is not None:
         return
-    runs = open_job(file).journal().runs(limit)
+    job = open_job(file)
+    runs = job.journal().runs(limit)
     if as_json:
         output.emit_json([asdict(run) for run in runs])
+        return
+    if not runs:
+        output.say(f"nothing was run on cluster {job.plan.cluster} yet, as {job.state.directory} knows")
         return
     output.table(
         ["run", "verb", "who", "started", "seconds", "outcome", "message"],

@@ -61,3 +61,11 @@ def test_one_run_is_shown_with_its_steps(job: Job, daiku: Daiku) -> None:
     assert "create Switch nodes" in text
     none = daiku("history", "show", "nothing")
     assert (none.code, "daiku history" in none.err) == (8, True)
+
+
+def test_a_cluster_that_nothing_was_run_on_yet(tmp_path: Path, daiku: Daiku) -> None:
+    (tmp_path / "cluster.yaml").write_text(EXAMPLE.read_text().replace("name: ishikari", "name: fresh", 1))
+    done = daiku("history", "-f", str(tmp_path / "cluster.yaml"))
+    assert (done.code, len(done.out.splitlines())) == (0, 1)
+    assert done.out.startswith("nothing was run on cluster fresh yet")
+    assert json.loads(daiku("history", "--json", "-f", str(tmp_path / "cluster.yaml")).out) == []
