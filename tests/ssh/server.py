@@ -207,6 +207,9 @@ class _Rules(paramiko.ServerInterface):
                 peer.sendall(data)
         except OSError:
             pass
+        # A close alone would wait for `upward`, which waits for the other side: that shall hear of it now.
+        with suppress(OSError):
+            peer.shutdown(socket.SHUT_RDWR)
         peer.close()
 
     def _execute(self, channel: paramiko.Channel, command: str) -> None:
