@@ -56,7 +56,7 @@ def off(cluster: Rehearsal) -> Iterator[str]:
 def test_a_host_that_does_not_answer_stops_no_other(cluster: Rehearsal, off: str) -> None:
     cluster.on("ishikari-cp-1", "rm /etc/daiku/release.json")
     failed = cluster.run("--lab", "apply", "--patience", "0")
-    failed.failed(20, off, "cannot reach", "1 of 9 hosts failed")
+    failed.failed(20, off, "cannot reach", "1 of 9 hosts failed", f"run: daiku --lab apply {off}")
     assert re.search(r"ishikari-cp-1 +changed", failed.out)
     assert re.search(rf"{off} +failed", failed.out)
     assert len(re.findall(r" unchanged ", failed.out)) == 7
@@ -74,6 +74,7 @@ def test_one_run_at_a_time_and_a_dead_one_holds_nothing(cluster: Rehearsal, off:
     assert second.out == ""
     first.kill(group=True)
     assert held(cluster) == "apply"
+    assert cluster.ok("--lab", "history", "--json").json[0]["outcome"] == "killed"
     cluster.ok("--lab", "apply", "ishikari-cp-1")
     assert held(cluster) == ""
 
