@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +10,12 @@ import click
 
 from daiku.cli import output
 from daiku.cli.common import file_option, json_option
+
+
+def _hash(_context: click.Context, _parameter: click.Parameter, text: str) -> str:
+    if text and not re.fullmatch("[0-9a-f]{64}", text):
+        raise click.BadParameter("a head is 64 hexadecimal digits, as `daiku audit verify` prints it")
+    return text
 
 
 @click.group()
@@ -24,6 +31,7 @@ def audit() -> None:
     "known",
     metavar="HASH",
     default="",
+    callback=_hash,
     help="A head that an earlier `verify` printed and you kept elsewhere: it must still be in the chain.",
 )
 def verify(file: Path, as_json: bool, known: str) -> None:
@@ -37,7 +45,11 @@ def verify(file: Path, as_json: bool, known: str) -> None:
             {"entries": len(verified.entries), "head": verified.head, "unfinished": verified.unfinished}
         )
         return
-    output.say(f"{log.path}: {len(verified.entries)} entries, whole; head {verified.head}")
+    if not verified.entries:
+        output.say(f"no run of this cluster is written down here: there is no {log.path}")
+        return
+    entries = "1 entry" if len(verified.entries) == 1 else f"{len(verified.entries)} entries"
+    output.say(f"{log.path}: {entries}, whole; head {verified.head}")
     if verified.unfinished:
         output.note("a run was killed while it wrote the last entry; the next run tidies that up")
 

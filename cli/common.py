@@ -106,7 +106,8 @@ def host_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def command(verb: str, file: Path, *arguments: str) -> str:
     """The command line of `verb` for the same world and cluster file, to be shown and typed."""
-    lab = click.get_current_context().find_root().params.get("in_lab")
+    context = click.get_current_context(silent=True)
+    lab = context is not None and context.find_root().params.get("in_lab")
     words = ["daiku", *(["--lab"] if lab else []), verb, *arguments]
     if str(file) not in ("cluster.yaml", os.environ.get("DAIKU_FILE")):
         words += ["-f", str(file)]

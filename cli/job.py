@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from daiku.cli.common import command
 from daiku.cli.output import Progress
 from daiku.errors import StateError
 
@@ -54,7 +55,9 @@ class Job:
             return None
         except (OSError, ValueError) as error:
             raise StateError(
-                "the facts of the last `up` cannot be read", where=str(self.facts_file), hint="run: daiku up"
+                "the facts of the last `up` cannot be read",
+                where=str(self.facts_file),
+                hint=f"run: {command('up', self.file)}",
             ) from error
 
     def keep_facts(self, facts: Facts | None) -> None:
@@ -71,7 +74,9 @@ class Job:
         facts = self.facts()
         if facts is None:
             raise StateError(
-                f"cluster {self.plan.cluster} was not made yet", where=str(self.file), hint="run: daiku up"
+                f"cluster {self.plan.cluster} was not made yet",
+                where=str(self.file),
+                hint=f"run: {command('up', self.file)}",
             )
         return facts
 

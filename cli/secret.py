@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
-from daiku.cli.common import file_option, json_option, yes_option
+from daiku.cli.common import command, file_option, json_option, yes_option
 
 if TYPE_CHECKING:
     from daiku.plan.model import Plan
@@ -30,6 +30,13 @@ def waiting(plan: Plan) -> tuple[str, ...]:
 @click.group()
 def secret() -> None:
     """Secrets that you give to hosts and to the cluster: set, list, remove."""
+
+
+def _next(name: str, file: Path) -> str:
+    from daiku.plan.given import GIVEN
+
+    verb, *options = GIVEN[name].brought_by
+    return command(verb, file, *options)
 
 
 def _known(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
@@ -75,7 +82,10 @@ def set_(name: str, source: str, file: Path) -> None:
     with job.exclusively("secret set", secret=name):
         job.secrets().given.put(name, kept)
     output.say(f"{name}: set")
-    output.note(f"next: {GIVEN[name].brought_by}, which brings it where it belongs")
+    if GIVEN[name].used(job.plan):
+        output.note(f"next: {_next(name, file)}, which brings it where it belongs")
+    else:
+        output.note("nothing of the cluster file takes it: it is kept until something does")
 
 
 def _kept(name: str, value: bytes) -> bytes:
@@ -110,7 +120,6 @@ def list_(file: Path, as_json: bool) -> None:
 def remove(name: str, file: Path, yes: bool) -> None:
     """Forget the value of the secret NAME. The next step that is told removes what holds it."""
     from daiku.cli.job import open_job
-    from daiku.plan.given import GIVEN
 
     job = open_job(file)
     given = job.secrets().given
@@ -121,4 +130,4 @@ def remove(name: str, file: Path, yes: bool) -> None:
     with job.exclusively("secret remove", secret=name):
         given.remove(name)
     output.say(f"{name}: forgotten")
-    output.note(f"next: {GIVEN[name].brought_by}, which removes it where it is")
+    output.note(f"next: {_next(name, file)}, which removes it where it is")

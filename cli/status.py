@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
-from daiku.cli.common import file_option, json_option
+from daiku.cli.common import command, file_option, json_option
 
 if TYPE_CHECKING:
     from daiku.cli.job import Job
@@ -61,7 +61,7 @@ def status(file: Path, as_json: bool, no_hosts: bool) -> None:
     if live:
         kubernetes.show(job, live)
     if facts is None:
-        output.note("next: the cluster was not made yet: daiku up")
+        output.note(f"next: the cluster was not made yet: {command('up', file)}")
 
 
 def _row(part: Part, seen: Seen | None) -> list[str]:

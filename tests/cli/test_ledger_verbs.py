@@ -37,6 +37,7 @@ def test_the_log_is_shown_and_verified(job: Job, daiku: Daiku) -> None:
     known = daiku("audit", "verify", "--head", shown[0]["hash"], "--json")
     assert json.loads(known.out) == {"entries": 2, "head": shown[1]["hash"], "unfinished": False}
     assert daiku("audit", "verify", "--head", "0" * 64).code == 9
+    assert daiku("audit", "verify", "--head", "0" * 63).code == 2
 
 
 def test_one_changed_byte_is_exit_code_nine(job: Job, daiku: Daiku) -> None:
@@ -69,3 +70,8 @@ def test_a_cluster_that_nothing_was_run_on_yet(tmp_path: Path, daiku: Daiku) -> 
     assert (done.code, len(done.out.splitlines())) == (0, 1)
     assert done.out.startswith("nothing was run on cluster fresh yet")
     assert json.loads(daiku("history", "--json", "-f", str(tmp_path / "cluster.yaml")).out) == []
+    verified = daiku("audit", "verify", "-f", str(tmp_path / "cluster.yaml"))
+    assert (verified.code, verified.out.partition(":")[0]) == (
+        0,
+        "no run of this cluster is written down here",
+    )

@@ -74,17 +74,19 @@ def brought(failures: tuple[HostError, ...], others: tuple[DaikuError, ...]) -> 
 
 def test_what_failed_gives_the_exit_code_and_all_of_it_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     nothing = FleetReport((), (), (), False, 0, 0.0)
-    check(nothing, None)
-    check(nothing, brought((), ()))
+    told = {"again": "daiku up", "just": "daiku apply gpu-1"}
+    check(nothing, None, **told)
+    check(nothing, brought((), ()), **told)
     with pytest.raises(ObjectsError):
-        check(nothing, brought((), (REFUSED, BUSY)))
+        check(nothing, brought((), (REFUSED, BUSY)), **told)
     assert "too many requests" in capsys.readouterr().err
     with pytest.raises(ApplyError) as caught:
-        check(nothing, brought((HOST,), (REFUSED,)))
+        check(nothing, brought((HOST,), (REFUSED,)), **told)
     assert caught.value.failures == (HOST,)
+    assert "daiku up" in caught.value.hint
     assert "ConfigMap a/b" in capsys.readouterr().err
-    told = bringup.failures_json(brought((HOST,), (REFUSED,)))
-    assert [(one["host"], one["step"], one["exit_code"]) for one in told] == [
+    listed = bringup.failures_json(brought((HOST,), (REFUSED,)))
+    assert [(one["host"], one["step"], one["exit_code"]) for one in listed] == [
         ("gpu-1", "workers", 22),
         ("", "", 26),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import stat
 import sys
@@ -216,3 +217,13 @@ def test_what_is_too_long_is_refused_and_not_cut_off(daiku: Daiku, cluster: Path
     assert done.code == 8
     assert "longer than" in done.err
     assert not list((cluster / ".daiku").glob("*/keys/given/*"))
+
+
+def test_what_to_do_next_is_a_command_line_for_this_file(daiku: Daiku, cluster: Path) -> None:
+    (cluster / "cluster.yaml").rename(cluster / "other.yaml")
+    done = daiku("secret", "set", BACKUP, "--from", "key", "-f", "other.yaml")
+    assert "next: daiku apply -f other.yaml, which" in done.err
+    text = (cluster / "other.yaml").read_text()
+    (cluster / "other.yaml").write_text(re.sub(r"(?m)^aws:\n(?:[ #].*\n)*", "", text))
+    done = daiku("secret", "set", BACKUP, "--from", "key", "-f", "other.yaml")
+    assert (done.code, "nothing of the cluster file takes it" in done.err) == (0, True), done.err

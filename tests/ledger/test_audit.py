@@ -95,7 +95,7 @@ def test_every_removed_or_added_byte_is_noticed(tmp_path: Path, whole: bytes) ->
         (lambda a, b, c: [a, b], ":2"),
         (lambda a, b, c: [a, b, b, c], ":3"),
         (lambda a, b, c: [a, b, c, c], ":4"),
-        (lambda a, b, c: [], ":0"),
+        (lambda a, b, c: [], "audit.log"),
     ],
     ids=["swapped", "middle gone", "first gone", "last gone", "twice", "added", "emptied"],
 )

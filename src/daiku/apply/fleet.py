@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -340,9 +340,13 @@ def _summary(report: HostReport) -> str:
     if not report.changed:
         return "unchanged"
     verb = "to change" if report.dry_run else "changed"
-    parts = [f"{len(report.changes)} files {verb}"] if report.changes else []
+    parts = [f"{_counted(report.changes, 'file')} {verb}"] if report.changes else []
     if report.drift:
-        parts.append(f"{len(report.drift)} settings of the running machine {verb}")
+        parts.append(f"{_counted(report.drift, 'setting')} of the running machine {verb}")
     if report.triggers:
         parts.append(", ".join(trigger.name for trigger in report.triggers))
     return "; ".join(parts)
+
+
+def _counted(things: Sequence[object], name: str) -> str:
+    return f"{len(things)} {name}" if len(things) == 1 else f"{len(things)} {name}s"

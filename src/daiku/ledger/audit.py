@@ -152,7 +152,7 @@ class AuditLog:
         last = entries[-1].hash if entries else GENESIS
         if known and known not in {entry.hash for entry in entries}:
             raise AuditError(
-                f"no entry has the hash {known}: the log was written anew",
+                f"no entry has the hash {known}: the log was written anew, or that head is another log's",
                 where=str(self.path),
                 hint=_HINT,
             )
@@ -179,7 +179,8 @@ class AuditLog:
         return entries
 
     def _broken(self, line: int, what: str) -> AuditError:
-        return AuditError(f"the audit log was changed: {what}", where=f"{self.path}:{line}", hint=_HINT)
+        where = f"{self.path}:{line}" if line else str(self.path)
+        return AuditError(f"the audit log was changed: {what}", where=where, hint=_HINT)
 
 
 _HINT = (

@@ -39,9 +39,9 @@ class GivenSecret:
     entries: Mapping[str, Callable[[bytes], bytes]]
 
     @property
-    def brought_by(self) -> str:
-        """The command that brings it where it belongs."""
-        return "daiku apply --cluster" if self.entries else "daiku apply"
+    def brought_by(self) -> tuple[str, ...]:
+        """The verb that brings it where it belongs, and its options."""
+        return ("apply", "--cluster") if self.entries else ("apply",)
 
     def data(self, kept: bytes) -> dict[str, bytes]:
         """The data of the Kubernetes Secret."""
