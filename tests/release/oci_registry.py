@@ -90,6 +90,7 @@ class OciRegistry:
 class _Handler(BaseHTTPRequestHandler):
     registry: OciRegistry
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # else each answer waits 40 ms for an acknowledgement
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base class's name
         pass
