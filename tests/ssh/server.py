@@ -194,12 +194,11 @@ class _Rules(paramiko.ServerInterface):
 
     def _forward(self, channel: paramiko.Channel, peer: socket.socket) -> None:
         def upward() -> None:
-            try:
+            with suppress(OSError, EOFError):
                 while data := peer.recv(65536):
                     channel.sendall(data)
-            except (OSError, EOFError):
-                pass
-            channel.close()
+            with suppress(OSError, EOFError):  # the connection may have gone first
+                channel.close()
 
         threading.Thread(target=upward, daemon=True).start()
         try:
