@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,58 +50,70 @@ class HostOptions:
     budget: int | None = None
 
 
+_DEFAULT = HostOptions()
+_HOST_OPTIONS: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
+    "patience": click.option(
+        "--patience",
+        type=click.FloatRange(min=0),
+        default=120.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long a host that does not answer yet is tried again: one that boots needs a minute.",
+    ),
+    "parallel": click.option(
+        "--parallel",
+        type=click.IntRange(1, 500),
+        default=_DEFAULT.parallel,
+        show_default=True,
+        metavar="COUNT",
+        help="How many hosts are worked on at a time.",
+    ),
+    "timeout": click.option(
+        "--timeout",
+        type=click.FloatRange(min=0, min_open=True),
+        default=_DEFAULT.timeout,
+        show_default=True,
+        metavar="SECONDS",
+        help="For each stage of logging in to a host.",
+    ),
+    "retries": click.option(
+        "--retries",
+        type=click.IntRange(min=0),
+        default=_DEFAULT.retries,
+        show_default=True,
+        metavar="COUNT",
+        help="How often a connection that is lost before anything changed is made anew.",
+    ),
+    "budget": click.option(
+        "--max-failures",
+        "budget",
+        type=click.IntRange(min=1),
+        metavar="COUNT",
+        help="Once so many hosts failed, begin no further one; without it all others are done.",
+    ),
+}
+
+
 def host_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--patience`, `--parallel`, `--timeout`, `--retries`, `--max-failures`: one argument, `how`, a HostOptions."""
+    return _collecting(function, tuple(_HOST_OPTIONS))
 
+
+def reading_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--parallel`, `--timeout`, `--retries`, for verbs that change no host: one argument, `how`, a HostOptions."""
+    return _collecting(function, ("parallel", "timeout", "retries"))
+
+
+def _collecting(function: Callable[..., Any], names: tuple[str, ...]) -> Callable[..., Any]:
     @wraps(function)
     def collected(*args: Any, **kwargs: Any) -> Any:
-        how = HostOptions(**{field.name: kwargs.pop(field.name) for field in fields(HostOptions)})
+        how = HostOptions(**{name: kwargs.pop(name) for name in names})
         return function(*args, how=how, **kwargs)
 
-    default = HostOptions()
-    for option in (
-        click.option(
-            "--max-failures",
-            "budget",
-            type=click.IntRange(min=1),
-            metavar="COUNT",
-            help="Once so many hosts failed, begin no further one; without it all others are done.",
-        ),
-        click.option(
-            "--retries",
-            type=click.IntRange(min=0),
-            default=default.retries,
-            show_default=True,
-            metavar="COUNT",
-            help="How often a connection that is lost before anything changed is made anew.",
-        ),
-        click.option(
-            "--timeout",
-            type=click.FloatRange(min=0, min_open=True),
-            default=default.timeout,
-            show_default=True,
-            metavar="SECONDS",
-            help="For each stage of logging in to a host.",
-        ),
-        click.option(
-            "--parallel",
-            type=click.IntRange(1, 500),
-            default=default.parallel,
-            show_default=True,
-            metavar="COUNT",
-            help="How many hosts are worked on at a time.",
-        ),
-        click.option(
-            "--patience",
-            type=click.FloatRange(min=0),
-            default=120.0,
-            show_default=True,
-            metavar="SECONDS",
-            help="How long a host that does not answer yet is tried again: one that boots needs a minute.",
-        ),
-    ):
-        collected = option(collected)
-    return collected
+    whole: Callable[..., Any] = collected
+    for name in reversed(names):
+        whole = _HOST_OPTIONS[name](whole)
+    return whole
 
 
 def command(verb: str, file: Path, *arguments: str) -> str:

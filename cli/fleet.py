@@ -108,7 +108,9 @@ def check(report: FleetReport, later: Sequence[HostError] = (), *, again: str) -
 
 
 def show(report: FleetReport, *, diffs: bool = False) -> None:
-    """The hosts as a table, and with `diffs` every change with its content."""
+    """The hosts as a table, and with `diffs` every change with its content, in which nothing steers the terminal."""
+    from daiku.apply.no_helper import plain
+
     output.table(
         ["host", "state", "files", "triggers", "sent", "round trips", "seconds"],
         [_row(one) for one in report.reports]
@@ -122,7 +124,8 @@ def show(report: FleetReport, *, diffs: bool = False) -> None:
                 if change.private:
                     output.say("    (private: its content is not shown)")
                 elif change.diff:
-                    output.say("".join(f"    {line}\n" for line in change.diff.splitlines()).rstrip("\n"))
+                    lines = plain(change.diff).splitlines()
+                    output.say("".join(f"    {line}\n" for line in lines).rstrip("\n"))
             for drift in one.drift:
                 output.say(f"{one.host}: {running(drift)}, mended by trigger {drift.trigger}")
 

@@ -23,7 +23,9 @@ def differs(change: FileChange) -> str:
 
 def running(drift: Drift) -> str:
     """One fact of the running machine that is, or was, not as it should be."""
-    return f"{drift.kind} {drift.name}: {drift.before} -> {drift.after}"
+    from daiku.apply.no_helper import plain
+
+    return f"{drift.kind} {drift.name}: {plain(drift.before)} -> {drift.after}"
 
 
 def did(report: HostReport) -> str:

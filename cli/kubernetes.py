@@ -47,6 +47,14 @@ class Ahead:
     def __bool__(self) -> bool:
         return bool(self.steps or self.stop or (self.objects and self.objects.changed))
 
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many objects would change, and how many charts."""
+        if not self.objects:
+            return 0, 0
+        charts = sum(chart.what in ("install", "upgrade") for chart in self.objects.charts)
+        return len(self.objects.changes), charts
+
     def show(self) -> None:
         show_steps(self.steps)
         if self.objects and (self.objects.changed or self.objects.failures):
@@ -56,19 +64,32 @@ class Ahead:
             output.note(f"next: {self.stop.hint}")
 
     def as_json(self) -> dict[str, Any]:
+        from daiku.plan.durations import of_step
+
         return {
             "phases": list(dict.fromkeys(step.phase for step in self.steps)),
-            "steps": [asdict(step) for step in self.steps],
+            "steps": [
+                {**asdict(step), "seconds": [takes.low, takes.high], "disturbs": takes.disturbs}
+                for step in self.steps
+                for takes in (of_step(step.do),)
+            ],
             "stop": str(self.stop) if self.stop else None,
             "objects": objects.changes_json(self.objects) if self.objects else None,
         }
 
 
 def show_steps(steps: Sequence[Step]) -> None:
-    """The steps as a table, nothing where there are none."""
+    """The steps as a table in the order of their phases, nothing where there are none."""
+    from daiku.apply.phases.names import PHASES
+    from daiku.plan.durations import of_step, words
+
     if steps:
-        rows = [[step.phase, step.host, step.do, step.reason] for step in steps]
-        output.table(["phase", "machine", "Kubernetes", "why"], rows)
+        rows = [
+            [step.phase, step.host, step.do, step.reason, words(takes), takes.disturbs]
+            for step in sorted(steps, key=lambda step: PHASES.index(step.phase))
+            for takes in (of_step(step.do),)
+        ]
+        output.table(["phase", "machine", "Kubernetes", "why", "takes", "disturbs"], rows)
 
 
 def look(job: Job, facts: Facts) -> State:

@@ -10,13 +10,14 @@ import click
 
 from daiku.cli import output
 from daiku.cli.bringup import until_option
-from daiku.cli.common import command, file_option, json_option
+from daiku.cli.common import HostOptions, command, file_option, json_option, reading_options
 
 if TYPE_CHECKING:
     from daiku.apply.phases.names import Phase
     from daiku.apply.report import FleetReport
     from daiku.cli.job import Job
     from daiku.cli.kubernetes import Ahead
+    from daiku.plan.durations import Estimate
     from daiku.spec.disruption import Change
     from daiku.stacks.changes import PlannedChange
 
@@ -36,7 +37,10 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Save the plan in a file, for `daiku up --plan FILE`.",
 )
-def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: Path | None) -> None:
+@reading_options
+def plan(
+    file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: Path | None, how: HostOptions
+) -> None:
     """Show what `up` would change: settings, infrastructure, hosts, Kubernetes, and what each disturbs. Changes
     nothing."""
     from daiku.apply import planfile
@@ -60,7 +64,7 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     report = None
     if facts is not None:
         with progress.step("compare the hosts (SSH)") as step:
-            report = fleet.converge(job, facts, progress, dry_run=True)
+            report = fleet.converge(job, facts, progress, dry_run=True, how=how)
             step.failed = bool(report.failures)
     reached = (
         {one.host for one in report.reports} | {f.host for f in report.failures} if report else set[str]()
@@ -68,16 +72,16 @@ def plan(file: Path, as_json: bool, no_refresh: bool, until: Phase | None, out: 
     fresh = [node.name for node in job.plan.nodes if node.name not in reached]
     doubts = prove(job.loaded, job.plan).warnings
     waits = waiting(job.plan)
-    together = total(estimates(infra.of_the_world(changes), report, len(fresh)))
     ahead = kubernetes.Ahead()
     if until not in ("infrastructure", "hosts"):
         with progress.step("compare Kubernetes"):
             ahead = kubernetes.forecast(job, facts, fresh_names(job, infra.of_the_world(changes), facts))
+    together = total(estimates(infra.of_the_world(changes), report, len(fresh), ahead))
     if not as_json:
         for fault in doubts:
             output.warn(fault)
         _show_settings(settings)
-        _show_changes(changes, report, fresh, ahead)
+        _show_changes(changes, report, fresh, ahead, together)
         if out and report and report.failures:
             output.note(f"not saved in {out}: what is not known of a host cannot be promised")
     saved = saved_plan(job, changes, facts, report, ahead) if out else None
@@ -114,12 +118,15 @@ def _show_settings(settings: Sequence[Change]) -> None:
 
 
 def _show_changes(
-    changes: Sequence[PlannedChange], report: FleetReport | None, fresh: list[str], ahead: Ahead
+    changes: Sequence[PlannedChange],
+    report: FleetReport | None,
+    fresh: list[str],
+    ahead: Ahead,
+    together: Estimate,
 ) -> None:
-    """What would be done, how long that should take and what it disturbs."""
+    """What would be done, how long that should take (`together`) and what it disturbs."""
     from daiku.cli import fleet, infra
-    from daiku.cli.saved import estimates
-    from daiku.plan.durations import of_host, total, words
+    from daiku.plan.durations import of_host, words
 
     infra.show_changes(changes)
     drifted = [one for one in report.reports if one.changed] if report else []
@@ -135,13 +142,16 @@ def _show_changes(
         output.say(f"configured after they are made: {', '.join(fresh)}")
     ahead.show()
     world = infra.of_the_world(changes)
-    if world or drifted or fresh:
+    objects, charts = ahead.counts
+    if world or drifted or fresh or ahead.steps or objects or charts:
         lost = len(infra.destructive(changes))
         output.say(
             f"to change: {output.count(len(world), 'resource')} ({lost} replaced or deleted), "
-            f"{output.count(len(drifted), 'host')}; to configure anew: {output.count(len(fresh), 'host')}"
+            f"{output.count(len(drifted), 'host')}; to configure anew: {output.count(len(fresh), 'host')}; "
+            f"of Kubernetes: {output.count(len(ahead.steps), 'step')}, {output.count(objects, 'object')}, "
+            f"{output.count(charts, 'chart')}"
         )
-        output.say(f"it should take {words(total(estimates(world, report, len(fresh))))}")
+        output.say(f"it should take {words(together)}")
     elif not ahead and (not report or not report.failures):
         output.say("nothing to change: the cluster is as the file says")
 

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from daiku.cli import output
-from daiku.cli.common import HostOptions, command, file_option, host_options, json_option, yes_option
+from daiku.cli.common import (
+    HostOptions,
+    command,
+    file_option,
+    host_options,
+    json_option,
+    reading_options,
+    yes_option,
+)
 from daiku.cli.objects import cluster_options
 
 if TYPE_CHECKING:
@@ -66,8 +74,11 @@ _hosts = click.argument("hosts", nargs=-1, metavar="[HOST]...")
 @file_option
 @json_option
 @cluster_options
+@reading_options
 @_hosts
-def diff(file: Path, as_json: bool, objects: bool, charts: Path | None, hosts: tuple[str, ...]) -> None:
+def diff(
+    file: Path, as_json: bool, objects: bool, charts: Path | None, hosts: tuple[str, ...], how: HostOptions
+) -> None:
     """Show how the live hosts differ from the configuration. Nothing is changed."""
     from daiku.cli import fleet
     from daiku.cli.job import open_job
@@ -80,7 +91,7 @@ def diff(file: Path, as_json: bool, objects: bool, charts: Path | None, hosts: t
     facts = job.need_facts()
     fleet.need_names(hosts, (node.name for node in facts.nodes))
     with progress.waiting("comparing the hosts"):
-        report = fleet.converge(job, facts, progress, only=hosts, dry_run=True)
+        report = fleet.converge(job, facts, progress, only=hosts, dry_run=True, how=how)
     if as_json:
         output.emit_json(fleet.as_json(report))
     else:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from daiku.apply.planfile import FreshHost, SavedPlan
     from daiku.apply.report import FleetReport
     from daiku.cli.bringup import Brought
+    from daiku.cli.common import HostOptions
     from daiku.cli.job import Job
     from daiku.cli.kubernetes import Ahead
     from daiku.plan.durations import Estimate
@@ -72,6 +73,7 @@ def check(
     progress: output.Progress,
     *,
     refresh: bool,
+    how: HostOptions,
     until: Phase | None = None,
 ) -> None:
     """Make the plan anew, changing nothing. StalePlanError names what moved; ApplyError: a host cannot be compared.
@@ -86,7 +88,7 @@ def check(
         check_secrets(saved, job.secret_marks())
         changes = engine.preview(refresh=refresh)
         facts = job.facts()
-        report = fleet.converge(job, facts, progress, dry_run=True) if facts else None
+        report = fleet.converge(job, facts, progress, dry_run=True, how=how) if facts else None
         ahead = kubernetes.Ahead()
         if until not in ("infrastructure", "hosts"):
             ahead = kubernetes.forecast(job, facts, fresh_names(job, of_the_world(changes), facts))
@@ -114,10 +116,10 @@ def check_done(saved: SavedPlan, made: UpResult, report: FleetReport, cluster: B
 
 
 def estimates(
-    changes: Sequence[PlannedChange], report: FleetReport | None, fresh: int
+    changes: Sequence[PlannedChange], report: FleetReport | None, fresh: int, ahead: Ahead
 ) -> tuple[Estimate, ...]:
-    """How long each change takes, hosts included."""
-    from daiku.plan.durations import of_host, of_resource
+    """How long each change takes, hosts and Kubernetes included."""
+    from daiku.plan.durations import of_host, of_objects, of_resource, of_steps
 
     hosts = [
         of_host(len(one.changes), [t.name for t in one.triggers])
@@ -125,7 +127,9 @@ def estimates(
         if one.changed
     ]
     new = [of_host(1, ("packages", "units", "containerd"), fresh=True)] if fresh else []
-    return (*(of_resource(change.type, change.op) for change in changes), *hosts, *new)
+    steps = of_steps((step.phase, step.host, step.do) for step in ahead.steps)
+    kubernetes = (*steps, *of_objects(*ahead.counts))
+    return (*(of_resource(change.type, change.op) for change in changes), *hosts, *new, *kubernetes)
 
 
 def fresh_names(job: Job, changes: Sequence[PlannedChange], facts: Facts | None) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +75,8 @@ def up(
         if job.standing() is None:
             standing.check(job, job.facts() or engine.outputs(), progress)
         if saved:
-            saved_plans.check(job, saved, engine, progress, refresh=not no_refresh, until=until)
+            at_once = replace(how, patience=0.0)
+            saved_plans.check(job, saved, engine, progress, refresh=not no_refresh, how=at_once, until=until)
         if not yes:
             with progress.step("plan"):
                 planned = engine.preview(refresh=not no_refresh)

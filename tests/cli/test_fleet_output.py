@@ -11,7 +11,7 @@ import pytest
 from daiku.apply.fleet import Settings
 from daiku.apply.report import Drift, FileChange, FleetReport, HostReport, Rights, TriggerRun
 from daiku.cli import fleet
-from daiku.cli.common import HostOptions, command, host_options
+from daiku.cli.common import HostOptions, command, host_options, reading_options
 from daiku.cli.host_words import did
 from daiku.errors import ApplyError, HostUnreachableError
 
@@ -41,6 +41,16 @@ def test_every_difference_is_shown_with_before_and_after(capsys: pytest.CaptureF
         "    +x",
         "node-1: route eno2 10.64.0.0/16 10.10.0.1: absent -> present, mended by trigger netplan",
     ]
+
+
+def test_what_a_host_holds_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    (one,) = report().reports
+    file = replace(one.changes[1], diff="--- a\n+++ b\n-\x1b[2J\x9b31mold\n+\tnew\n")
+    drift = replace(one.drift[0], before="absent\x1b]0;title\x07")
+    fleet.show(replace(report(), reports=(replace(one, changes=(file,), drift=(drift,)),)), diffs=True)
+    out = capsys.readouterr().out
+    assert "    -?[2J?31mold\n    +\tnew\n" in out
+    assert "absent?]0;title? -> present" in out
 
 
 def test_machines_are_told_the_same() -> None:
@@ -115,6 +125,21 @@ def test_the_settings_of_the_fleet_are_options_with_its_defaults() -> None:
     verb.main(words.split(), standalone_mode=False)
     assert given == [HostOptions(patience=120.0), HostOptions(1.0, 4, 2.0, 0, 3)]
     assert Settings(**asdict(HostOptions())) == Settings()
+
+
+def test_verbs_that_change_no_host_have_the_settings_of_its_connection() -> None:
+    given: list[HostOptions] = []
+
+    @click.command()
+    @reading_options
+    def verb(how: HostOptions) -> None:
+        given.append(how)
+
+    verb.main([], standalone_mode=False)
+    verb.main(["--parallel", "4", "--timeout", "2", "--retries", "0"], standalone_mode=False)
+    assert given == [HostOptions(), HostOptions(parallel=4, timeout=2.0, retries=0)]
+    with pytest.raises(click.NoSuchOption):
+        verb.main(["--max-failures", "3"], standalone_mode=False)
 
 
 def test_the_journal_holds_what_differed() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -15,11 +16,12 @@ from daiku.apply.cluster.model import (
     Ref,
     Waiting,
 )
-from daiku.apply.phases.decide import Step
+from daiku.apply.phases.consent import DESTRUCTIVE
+from daiku.apply.phases.decide import Do, Step
 from daiku.apply.planfile import FactMove, HostMove, KubernetesMove, ObjectMove, SavedPlan
 from daiku.apply.saved import beyond, check_secrets, check_source, deviations, moved
 from daiku.errors import StalePlanError, StateError
-from daiku.plan.durations import Estimate, of_host, of_resource, total, words
+from daiku.plan.durations import Estimate, of_host, of_objects, of_resource, of_step, of_steps, total, words
 from tests.planfile.worlds import URNS, Wanted, World, plan
 from tests.render.plans import facts
 from tests.render.plans import plan as cluster_plan
@@ -141,6 +143,25 @@ def test_durations_follow_the_platforms_figures() -> None:
         "45 to 60 min",
         "up to 1 s",
     ]
+
+
+def test_control_planes_take_turns_and_workers_do_not() -> None:
+    join = of_step("join")
+    planes = total(of_steps([("join", "cp-2", "join"), ("join", "cp-3", "join")]))
+    workers = total(of_steps([("workers", f"g{n}", "join") for n in range(50)]))
+    assert (planes.low, planes.high) == (2 * join.low, 2 * join.high)
+    assert (workers.low, workers.high) == (join.low, join.high)
+    both = total(of_steps([("join", "cp-2", "join"), ("workers", "g1", "reset"), ("workers", "g1", "join")]))
+    assert both.high == 2 * join.high + of_step("reset").high
+    assert total(of_objects(0, 0)).high == 0
+    assert total(of_objects(9, 2)).high > total(of_objects(300, 0)).high > 0
+
+
+@pytest.mark.parametrize("do", get_args(Do))
+def test_every_step_of_kubernetes_has_a_duration_and_what_loses_something_disturbs(do: Do) -> None:
+    takes = of_step(do)
+    assert 0 < takes.low < takes.high
+    assert bool(takes.disturbs) == (do in DESTRUCTIVE)
 
 
 def test_steps_of_kubernetes_are_saved_and_what_is_beyond_them_is_named(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 A range is seconds at the real APIs' pace. Its basis is one of: the platform team's own figures (a VM is made or removed
 in about 15 minutes, a GPU server in about an hour with the installation), the API's documented limits (five network
 changes in five minutes a PHY server), or how long the public clients wait. AWS's are what its documentation says for
-gateways and what interactive use shows for the rest.
+gateways and what interactive use shows for the rest. The most that a step of Kubernetes takes is what daiku gives it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Estimate:
     stage: int = 0
 
 
-_NETWORK, _MACHINES, _WIRING, _HOSTS = range(4)
+_NETWORK, _MACHINES, _WIRING, _HOSTS, _PLANES, _WORKERS, _OBJECTS = range(7)
 
 _MADE: dict[str, tuple[int, int, int]] = {
     "sakura:cloud:Switch": (5, 30, _NETWORK),
@@ -98,6 +98,21 @@ _TRIGGERS: dict[str, tuple[int, int, str]] = {
 }
 _TRIGGER = (1, 10, "")
 _FILES = (1, 10)
+_STEPS: dict[str, tuple[int, int, str]] = {
+    "wait": (5, 5 * MINUTE, ""),
+    "drain": (10, 10 * MINUTE, "its pods are moved to other machines"),
+    "init": (30, 5 * MINUTE, ""),
+    "resume init": (10, 5 * MINUTE, ""),
+    "forget etcd member": (1, 10, "etcd has a member less"),
+    "delete node": (1, 10, "its pods are made anew on other machines"),
+    "reset": (5, 2 * MINUTE, "its pods end, and what it holds of the cluster is removed"),
+    "join": (10, 5 * MINUTE, ""),
+    "restart kubelet": (2, 2 * MINUTE, ""),
+    "mark": (1, 5, ""),
+    "clean up": (1, 5, ""),
+}
+"""What is done to a machine of Kubernetes, in seconds, and what that disturbs."""
+_OBJECT, _CHART = (1, 1 * MINUTE), (10, 10 * MINUTE)
 
 
 def of_resource(kind: str, operation: str) -> Estimate:
@@ -132,6 +147,33 @@ def of_host(files: int, triggers: Iterable[str], *, fresh: bool = False) -> Esti
         if disturbs and not fresh:
             disturbed.append(disturbs)
     return Estimate(low, high, "; ".join(disturbed), _HOSTS)
+
+
+def of_step(do: str) -> Estimate:
+    """What one step of Kubernetes takes; `do` is what `daiku.apply.phases.decide.Do` names. KeyError: it names none."""
+    return Estimate(*_STEPS[do], _PLANES)
+
+
+def of_steps(steps: Iterable[tuple[str, str, str]]) -> tuple[Estimate, ...]:
+    """What steps of Kubernetes take together, given as phase, machine and what is done: one after the other, but the
+    workers side by side."""
+    planes: list[Estimate] = []
+    workers: dict[str, list[Estimate]] = {}
+    for phase, machine, do in steps:
+        (workers.setdefault(machine, []) if phase == "workers" else planes).append(of_step(do))
+    return tuple(
+        Estimate(sum(one.low for one in each), sum(one.high for one in each), "", stage)
+        for each, stage in ((planes, _PLANES), *((one, _WORKERS) for one in workers.values()))
+        if each
+    )
+
+
+def of_objects(objects: int, charts: int) -> tuple[Estimate, ...]:
+    """What so many changes of the cluster's objects, and of its charts, take: charts one after the other."""
+    if not objects and not charts:
+        return ()
+    low, high = _OBJECT if objects else (0, 0)
+    return (Estimate(low + charts * _CHART[0], high + charts * _CHART[1], "", _OBJECTS),)
 
 
 def total(estimates: Iterable[Estimate]) -> Estimate:
