@@ -19,7 +19,7 @@ demo-down: setup ## take the demo's cluster and the lab down again
 test: setup ## all tests: unit, property, engine and lab lanes
 	@$(BIN)/python scripts/test.py
 
-test-fast: setup ## unit and property tests only (two to three minutes)
+test-fast: setup ## unit and property tests only (two minutes)
 	@$(BIN)/pytest -n 2 -m "not engine and not lab and not kubernetes and not slow"
 
 test-journeys: setup ## whole rehearsals: bad days, kills, planted secrets (minutes; wants a quiet machine)

@@ -28,5 +28,6 @@ def lab(namespaces: None, tmp_path_factory: pytest.TempPathFactory, worker_id: s
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
     said: list[str] = []
     worker = int(worker_id.removeprefix("gw") or 0) if worker_id.startswith("gw") else 0
-    with Hosts(folder / "state", log=said.append) as hosts:
-        yield Lab(hosts, key, folder, f"127.77.200.{worker + 1}", said)
+    left: list[tuple[str, int]] = []
+    with Hosts(folder / "state", log=said.append, left=lambda *one: left.append(one)) as hosts:
+        yield Lab(hosts, key, folder, f"127.77.200.{worker + 1}", said, left)

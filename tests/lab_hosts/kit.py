@@ -30,6 +30,7 @@ class Lab:
     folder: Path
     address: str
     said: list[str] = field(default_factory=list)
+    left: list[tuple[str, int]] = field(default_factory=list)
 
     def machine(self, number: int, **changes: object) -> Machine:
         """Machine `number`: eth0 = 10.10.0.<number>/20 on `node`, a disk that no other call got."""

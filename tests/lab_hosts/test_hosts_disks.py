@@ -91,5 +91,6 @@ def test_a_machine_that_powers_itself_off_stays_off_until_it_is_booted(lab: Lab)
         time.sleep(0.05)
     lab.apply(machine)
     assert not lab.status("m11").running
+    assert ("m11", 1) in lab.left
     lab.apply(replace(machine, boots=2))
     assert lab.ssh(11, "cat /root/note") == "kept"

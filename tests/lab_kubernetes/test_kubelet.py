@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,8 +15,16 @@ import yaml
 from daiku.lab.hosts.guest import programs
 from daiku.lab.hosts.guest.kubelet import processes, settings
 from daiku.lab.hosts.guest.kubelet.manifest import Manifests, StaticPod, image_parts, run_of
-from daiku.lab.hosts.guest.kubelet.pods import MIRROR, mirror_pod, mirror_status, pretended_status
+from daiku.lab.hosts.guest.kubelet.pods import (
+    MIRROR,
+    is_ready,
+    mirror_pod,
+    mirror_status,
+    needs_report,
+    pretended_status,
+)
 from daiku.lab.hosts.guest.kubelet.probes import probe_port
+from daiku.lab.hosts.guest.kubelet.reporter import Reporter
 from daiku.lab.hosts.guest.kubelet.settings import SettingsError, parse_flags, parse_taint
 from daiku.lab.hosts.guest.kubelet.static import StaticPods
 
@@ -199,6 +208,69 @@ def test_other_pods_are_reported_as_what_they_would_become(policy: str, phase: s
     ready = {entry["type"]: entry["status"] for entry in status["conditions"]}
     assert (status["phase"], ready["Ready"]) == (phase, "True" if phase == "Running" else "False")
     assert status["podIP"] == pretended_status(source, "10.0.0.1", "later")["podIP"]
+
+
+def marked(status: dict[str, Any]) -> dict[str, Any]:
+    """As the controller manager leaves it when the machine was silent."""
+    conditions = [
+        {**one, "status": "False"} if one["type"] == "Ready" else one for one in status["conditions"]
+    ]
+    return {**status, "conditions": conditions}
+
+
+def test_a_pod_that_was_called_not_ready_while_its_machine_was_away_is_reported_anew() -> None:
+    source = {**pod(), "metadata": {"uid": "u"}}
+    running = pretended_status(source, "10.0.0.1", "now")
+    done = pretended_status({**pod(restartPolicy="Never"), "metadata": {"uid": "u"}}, "10.0.0.1", "now")
+    reports = [{}, {"phase": "Pending"}, running, marked(running), done]
+    assert [needs_report({"status": status}) for status in reports] == [True, True, False, True, False]
+
+
+class Played:
+    """An API server that holds pods, and the statuses that it is given."""
+
+    def __init__(self, *pods: dict[str, Any]) -> None:
+        self.pods = pods
+        self.given: list[tuple[str, dict[str, Any]]] = []
+
+    def call(self, method: str, path: str, body: Any = None, _kind: str = "") -> Any:
+        if method == "GET":
+            return {"items": list(self.pods)}
+        assert (method, path.rpartition("/")[2]) == ("PATCH", "status")
+        self.given.append((path.split("/")[-2], body["status"]))
+        return {}
+
+
+class Running:
+    """Static pods of which every container runs."""
+
+    def __init__(self, *pods: StaticPod) -> None:
+        self.pods = {one.file: one for one in pods}
+
+    def state(self, *_: Any) -> tuple[Any, int, str]:
+        return SimpleNamespace(pid=1, since="now"), 0, ""
+
+
+def test_after_its_machine_was_away_every_pod_is_ready_again() -> None:
+    told = settings.read(["--hostname-override=n", "--node-ip=10.0.0.1"])
+    static = StaticPod("f", "digest", pod())
+    mirror = mirror_pod(static, "n", {}, "now")
+    other = {**pod(), "metadata": {"name": "q", "namespace": "default", "uid": "u"}}
+    reporter = Reporter(told, Running(static), "v1.36.3", print)  # type: ignore[arg-type]
+
+    def reported(*statuses: dict[str, Any]) -> dict[str, dict[str, Any]]:
+        pairs = zip((mirror, other), statuses, strict=True)
+        played = Played(*({**one, "status": status} for one, status in pairs))
+        reporter._sync_pods(played)  # type: ignore[arg-type]
+        return dict(played.given)
+
+    first = reported({}, {})
+    assert sorted(first) == ["p-n", "q"]
+    assert all(is_ready(status) for status in first.values())
+    assert reported(first["p-n"], first["q"]) == {}
+    again = reported(marked(first["p-n"]), marked(first["q"]))
+    assert sorted(again) == ["p-n", "q"]
+    assert all(is_ready(status) for status in again.values())
 
 
 def test_a_probes_port_may_be_a_name() -> None:

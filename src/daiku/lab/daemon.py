@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,6 +28,7 @@ from daiku.lab.hosts import Hosts
 from daiku.lab.inventory import inventory
 from daiku.lab.sakura.app import create_app
 from daiku.lab.sakura.inventory import Account
+from daiku.lab.sakura.left import powered_itself_off
 from daiku.lab.sakura.world import World
 from daiku.lab.serve import Served
 from daiku.plan.make import make
@@ -54,7 +56,7 @@ def run(folder: Path, stop: threading.Event) -> None:
         port=0,
         virtual_interfaces=(HostedInterface.of_plan(plan.aws),) if plan.aws else (),
     )
-    hosts = Hosts(folder / "hosts", log=_log.info)
+    hosts = Hosts(folder / "hosts", log=_log.info, left=partial(powered_itself_off, world))
     follower = Follower(world, hosts)
     builds = Builds(hosts.programs)
 

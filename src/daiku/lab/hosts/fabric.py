@@ -59,7 +59,12 @@ def main() -> None:
             with sending:
                 connection.send(("log", line))
 
-        world = World(base, outside, interpreter, fetched, (state / programs_folder.FOLDER, tools), log)
+        def left(machine: str, boots: int) -> None:
+            with sending:
+                connection.send(("left", (machine, boots)))
+
+        folders = (state / programs_folder.FOLDER, tools)
+        world = World(base, outside, interpreter, fetched, folders, log, left)
         connection.send(("done", None))
         _serve(connection, world, sending)
     except DaikuError as error:

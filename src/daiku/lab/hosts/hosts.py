@@ -37,19 +37,27 @@ class Hosts:
     Everything runs under one process that ends, with all it started, when this object is closed or its process dies;
     disks live as long. `state_dir` is made if it is missing and holds a log file, a mount point that nobody else sees
     and `programs`, the links to Kubernetes' programs that the hosts see. `log` gets one line for every boot, power-off
-    and reboot, from some thread of this process.
+    and reboot, and `left` the id and the boots of each machine that powered itself off, both from some thread of this
+    process.
 
     Raises LabError where namespaces are forbidden, MissingToolError where a program is missing. Methods may be called
     from any thread; they take turns.
     """
 
-    def __init__(self, state_dir: Path, *, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        log: Callable[[str], None],
+        left: Callable[[str, int], None] = lambda _machine, _boots: None,
+    ) -> None:
         require_programs()
         reason = supports_namespaces()
         if reason is not None:
             raise LabError(f"the lab's hosts cannot run: {reason}", where="lab hosts")
         programs = fetch_missing_programs(log)
         self._log = log
+        self._left = left
         self._state = state_dir.resolve()
         self._state.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._turn = threading.Lock()
@@ -143,7 +151,7 @@ class Hosts:
         )
 
     def _listen(self, connection: Connection) -> None:
-        """Pass on log lines as they come, answers to the one who waits for them."""
+        """Pass on log lines, and who left, as they come, answers to the one who waits for them."""
         while True:
             try:
                 kind, value = connection.recv()
@@ -152,6 +160,8 @@ class Hosts:
                 return
             if kind == "log":
                 self._log(value)
+            elif kind == "left":
+                self._left(*value)
             else:
                 self._answers.put((kind, value))
 

@@ -28,7 +28,8 @@ T = TypeVar("T")
 
 class World:
     """`outside` is a descriptor of this machine's own network namespace, where port forwardings are published.
-    `kubernetes` are the folders with the links to Kubernetes' programs and with the programs themselves."""
+    `kubernetes` are the folders with the links to Kubernetes' programs and with the programs themselves. `left` is
+    called with the id and the boots of a machine that powered itself off."""
 
     def __init__(
         self,
@@ -38,7 +39,9 @@ class World:
         programs: Path | None,
         kubernetes: tuple[Path, Path],
         log: Callable[[str], None],
+        left: Callable[[str, int], None],
     ) -> None:
+        self._left = left
         self._base = base
         self._outside = outside
         self._interpreter = interpreter
@@ -137,6 +140,8 @@ class World:
                 return
             if not wants_reboot(status):
                 self._log(f"{machine.hostname} {'powered itself off' if status == 0 else 'crashed'}")
+                if status == 0:
+                    self._left(machine.id, machine.boots)
                 return
             self._log(f"{machine.hostname} reboots")
             for problem in self._each(self._boot, [machine]):

@@ -40,6 +40,14 @@ def reset(world: World, row: Server | Appliance) -> None:
     row.power.changed = world.clock.now()
 
 
+def ended(world: World, row: Server) -> None:
+    """It powered itself off, as it also does when it is asked to by ACPI."""
+    if row.power.status == "up":
+        row.power.goal = ""
+        row.power.stamp += 1
+        _become(row.power, "down", world.clock.now())
+
+
 def _booted(world: World, row: Server | Appliance) -> None:
     row.power.boots += 1
     if isinstance(row, Server):

@@ -105,6 +105,19 @@ def pretended_status(pod: Mapping[str, Any], address: str, since: str) -> dict[s
     }
 
 
+def is_ready(status: Mapping[str, Any]) -> bool:
+    """Whether a pod's status says that it is ready."""
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in status.get("conditions") or ())
+
+
+def needs_report(pod: Mapping[str, Any]) -> bool:
+    """Whether a pod that is not run is to be reported anew: nobody did yet, or the controller manager called it not
+    ready while its machine was silent, which only the kubelet takes back."""
+    status = pod.get("status") or {}
+    phase = status.get("phase", "Pending")
+    return phase == "Pending" or (phase == "Running" and not is_ready(status))
+
+
 def _conditions(since: str, *, is_ready: bool) -> list[dict[str, str]]:
     return [
         {

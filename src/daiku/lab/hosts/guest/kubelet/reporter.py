@@ -15,8 +15,10 @@ from daiku.lab.hosts.guest.kubelet.node import Node, micro_time
 from daiku.lab.hosts.guest.kubelet.pods import (
     MIRROR,
     container_status,
+    is_ready,
     mirror_pod,
     mirror_status,
+    needs_report,
     pretended_status,
 )
 from daiku.lab.hosts.guest.kubelet.probes import ready
@@ -87,9 +89,11 @@ class Reporter:
             static = wanted.get(key)
             if digest and static and static.digest == digest and not metadata.get("deletionTimestamp"):
                 mirrored.add(key)
+                if is_ready(self._sent.get(static.file, {})) and not is_ready(pod.get("status") or {}):
+                    del self._sent[static.file]  # the controller manager took us for dead
             elif digest or metadata.get("deletionTimestamp"):
                 self._delete(api, metadata)  # the kubelet has the last word on pods of its node
-            elif pod.get("status", {}).get("phase", "Pending") == "Pending":
+            elif needs_report(pod):
                 self._patch(api, key, pretended_status(pod, self._settings.node_ip, now()))
                 self._busy()
         for key, static in wanted.items():
@@ -104,8 +108,8 @@ class Reporter:
         statuses: list[dict[str, Any]] = []
         for container in static.containers:
             process, restarts, waiting = self._static.state(static, container["name"])
-            is_ready = process is not None and ready(container, self._settings.node_ip)
-            statuses.append(container_status(container, process, restarts, waiting, is_ready=is_ready))
+            answers = process is not None and ready(container, self._settings.node_ip)
+            statuses.append(container_status(container, process, restarts, waiting, is_ready=answers))
         known = self._sent.get(static.file, {})
         if known.get("containerStatuses") != statuses:
             status = mirror_status(self._settings.node_ip, now(), statuses)
