@@ -57,6 +57,16 @@ def test_they_are_drained_while_they_stand_and_forgotten_one_by_one() -> None:
     assert does(leave.deletes(STAY, dark)) == [(name, "delete node") for name in ("cp-2", "cp-3", "gpu-2")]
 
 
+@pytest.mark.parametrize(
+    ("dead", "order"), [("", ["cp-2", "cp-3"]), ("cp-2", ["cp-2", "cp-3"]), ("cp-3", ["cp-3", "cp-2"])]
+)
+def test_members_leave_in_one_order_and_a_dead_one_is_not_in_the_way(dead: str, order: list[str]) -> None:
+    members = tuple(replace(m, healthy=m.name != dead) for m in MEMBERS)
+    for told in (members, members[::-1]):  # etcd lists them by numbers of its own
+        steps = leave.forgets(STAY, seen_by_others(STANDING, told), "infrastructure")
+        assert [step.host for step in steps] == order
+
+
 def test_etcd_keeps_its_quorum_or_no_machine_goes() -> None:
     sick = tuple(replace(m, healthy=m.name != "cp-1") for m in MEMBERS)
     with pytest.raises(HostError, match="only 1 of the 2 others are healthy") as caught:

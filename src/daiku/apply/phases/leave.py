@@ -39,6 +39,7 @@ def drains(machines: Sequence[Machine], live: Live) -> tuple[Step, ...]:
 
 def forgets(machines: Sequence[Machine], live: Live, phase: Phase) -> tuple[Step, ...]:
     """etcd gives up its members on them, one after the other; before (phase `infrastructure`) or after they are gone.
+    Those that are not healthy go first, because they count against the quorum of the others; then by name.
 
     A step `wait` while no control plane that stays can be asked. HostError: etcd would lose its quorum.
     """
@@ -50,7 +51,7 @@ def forgets(machines: Sequence[Machine], live: Live, phase: Phase) -> tuple[Step
         first = next(machine for machine in machines if machine.control_plane)
         return (Step(phase, first.name, "wait", "no control plane that stays has an etcd with quorum"),)
     members, steps = list(source.members), list[Step]()
-    for member in source.members:
+    for member in sorted(source.members, key=lambda member: (member.healthy, member.name)):
         if member.name not in names:
             continue
         members.remove(member)
