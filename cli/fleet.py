@@ -109,7 +109,7 @@ def check(report: FleetReport, later: Sequence[HostError] = (), *, again: str) -
 
 def show(report: FleetReport, *, diffs: bool = False) -> None:
     """The hosts as a table, and with `diffs` every change with its content, in which nothing steers the terminal."""
-    from daiku.apply.no_helper import plain
+    from daiku.wire.plain import plain
 
     output.table(
         ["host", "state", "files", "triggers", "sent", "round trips", "seconds"],

@@ -23,7 +23,7 @@ def differs(change: FileChange) -> str:
 
 def running(drift: Drift) -> str:
     """One fact of the running machine that is, or was, not as it should be."""
-    from daiku.apply.no_helper import plain
+    from daiku.wire.plain import plain
 
     return f"{drift.kind} {drift.name}: {plain(drift.before)} -> {drift.after}"
 

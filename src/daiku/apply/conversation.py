@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from daiku.apply.helper.quick import MARK
 from daiku.apply.helper.wire import HEADER
-from daiku.apply.no_helper import last_line, plain, why_not_begun, why_not_by_python
+from daiku.apply.no_helper import last_line, why_not_begun, why_not_by_python
 from daiku.apply.payload import packed_helper
 from daiku.errors import HostDiskFullError, HostError
+from daiku.wire.plain import plain
 from daiku.wire.ssh import Session
 from daiku.wire.ssh_python import packed_part, python_command
 

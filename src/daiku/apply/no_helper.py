@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from daiku.wire.plain import plain
+
 OLDEST_PYTHON = "3.8"
 MEMORY = "see whether the host is out of memory (its kernel's log names what was killed)"
 _AGAIN = "run the same command again: it goes on where it was"
@@ -61,8 +63,3 @@ def last_line(data: bytes) -> str:
     """The last line that says something, without what would steer a terminal."""
     lines = plain(data.decode("utf-8", "replace")).strip().splitlines()
     return lines[-1].strip()[:_WORDS_LIMIT] if lines else ""
-
-
-def plain(text: str) -> str:
-    """Text of a host for the operator's terminal: whatever is neither printable nor a line's end is a question mark."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "?" for c in text.replace("\r\n", "\n"))

@@ -16,6 +16,8 @@ from typing import cast
 
 import paramiko
 
+from daiku.wire.plain import plain
+
 
 class Transport(paramiko.Transport):
     """Ends without a traceback on standard error, in whatever order connections break: one that leads through another
@@ -78,8 +80,7 @@ class Transport(paramiko.Transport):
 
 def words_of(text: str) -> str:
     """The first line, without what would steer a terminal."""
-    line = next(iter(text.strip().splitlines()), "")[:200]
-    return "".join(c if c.isprintable() else "?" for c in line)
+    return next(iter(plain(text).strip().splitlines()), "")[:200]
 
 
 class Pipe:
